@@ -1,0 +1,266 @@
+"""What a declared network costs: shapes, parameters, multiply-adds, receptive field, without running anything.
+
+A multiply-add is one multiplication and one addition of a convolution or a dense layer, the unit the papers count in; biases,
+batch norm, pooling and activations are not counted (nor do the papers). Parameters are what training changes: weights, biases,
+and batch norm's scale and shift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from inceptions.architecture.declaration import Architecture
+from inceptions.architecture.nodes import (
+    BatchNorm,
+    Chain,
+    Concat,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    GridPool,
+    LocalResponseNorm,
+    Node,
+    Pool,
+    Residual,
+    window,
+)
+from inceptions.architecture.shapes import Shape, TooSmall, after
+from inceptions.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The cost of one node and of the nodes inside it.
+
+    Attributes:
+        name: dotted path of the node: its feature tap, and where its weights are in the state dict.
+        op: what it does, in a few signs ("conv 7×7/2").
+        output: shape that leaves it.
+        params: trainable parameters.
+        macs: multiply-adds for one image.
+        activations: numbers written, by it and by every node inside it.
+        field: side of the square of input pixels that one output value can see.
+        nodes: the nodes inside it.
+    """
+
+    name: str
+    op: str
+    output: Shape
+    params: int
+    macs: int
+    activations: int
+    field: int
+    nodes: tuple[Cost, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; `output` is [channels, height, width]."""
+        return {
+            "name": self.name,
+            "op": self.op,
+            "output": [self.output.channels, self.output.height, self.output.width],
+            "params": self.params,
+            "macs": self.macs,
+            "activations": self.activations,
+            "receptive_field": self.field,
+            **({"nodes": [node.to_dict() for node in self.nodes]} if self.nodes else {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one value of a map sees: a square of `field` pixels, `jump` pixels from its neighbour's."""
+
+    field: int = 1
+    jump: int = 1
+
+    def through(self, kernel: int, stride: int) -> View:
+        """The view behind a window."""
+        return View(self.field + (kernel - 1) * self.jump, self.jump * stride)
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """The cost of a whole network at one input size.
+
+    Attributes:
+        architecture: the network.
+        input: shape of one image.
+        nodes: the trunk and the main head, in order; their sums are the network's.
+        heads: the auxiliary heads.
+    """
+
+    architecture: Architecture
+    input: Shape
+    nodes: tuple[Cost, ...]
+    heads: tuple[Cost, ...]
+
+    @property
+    def params(self) -> int:
+        """Parameters without the auxiliary heads."""
+        return sum(node.params for node in self.nodes)
+
+    @property
+    def params_with_heads(self) -> int:
+        """Parameters with the auxiliary heads."""
+        return self.params + sum(head.params for head in self.heads)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of a prediction for one image."""
+        return sum(node.macs for node in self.nodes)
+
+    @property
+    def macs_with_heads(self) -> int:
+        """Multiply-adds of one image's forward pass in training."""
+        return self.macs + sum(head.macs for head in self.heads)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stable document of `inceptions cost --json`."""
+        return {
+            "model": self.architecture.name,
+            "variant": self.architecture.variant,
+            "input": [self.input.channels, self.input.height, self.input.width],
+            "minimum_size": self.architecture.minimum_size,
+            "params": self.params,
+            "params_with_heads": self.params_with_heads,
+            "macs": self.macs,
+            "macs_with_heads": self.macs_with_heads,
+            "nodes": [node.to_dict() for node in self.nodes],
+            "heads": [head.to_dict() for head in self.heads],
+        }
+
+
+def cost(architecture: Architecture, size: tuple[int, int] | None = None) -> Bill:
+    """Count a network.
+
+    Args:
+        architecture: the declaration.
+        size: (height, width) of the input; the published one if None.
+
+    Raises:
+        UsageError: the network cannot work on an input that small.
+    """
+    height, width = size or architecture.input_size
+    entrance = Shape(architecture.options.in_channels, height, width)
+    try:
+        points = dict(architecture.walk(entrance))
+    except TooSmall as error:
+        raise UsageError(
+            f"{architecture.full_name} needs images of at least {architecture.minimum_size}×{architecture.minimum_size} pixels, "
+            f"not {height}×{width}: {error}."
+        ) from error
+    nodes, view, views = [], View(), {}
+    shape = entrance
+    for node in architecture.trunk.nodes:
+        counted, view = _count(node, shape, view)
+        nodes.append(counted)
+        views[node.name] = view
+        shape = counted.output
+    nodes += _count_each(architecture.main.body.nodes, shape, view, "main")[0]
+    heads = []
+    for head in architecture.heads[:-1]:
+        assert head.at is not None
+        counted, _ = _count(head.body, points[head], views[head.at])
+        heads.append(replace(counted, op=f"head on {head.at}"))
+    return Bill(architecture, entrance, tuple(nodes), tuple(heads))
+
+
+def conv_macs(filters: int, kernel: int, shape: Shape) -> int:
+    """Multiply-adds of a size-keeping convolution on `shape`, as the textbook example counts them."""
+    return _count(Conv("conv", filters, kernel), shape, View())[0].macs
+
+
+def _count(node: Node, shape: Shape, view: View, path: str = "") -> tuple[Cost, View]:
+    """The cost of a node on an input of `shape`, and the view behind it."""
+    path = f"{path}.{node.name}" if path else node.name
+    out = after(node, shape)
+    match node:
+        case Chain(nodes=inner):
+            inside, view = _count_each(inner, shape, view, path)
+            op = ", ".join(one.op for one in inside)
+        case Concat(branches=branches):
+            counted = [_count(branch, shape, view, path) for branch in branches]
+            inside = [one for one, _ in counted]
+            view = max((behind for _, behind in counted), key=lambda behind: behind.field)
+            op = f"concat of {len(branches)}"
+        case Residual(body=body, scale=scale):
+            inside, view = _count_each(body.nodes, shape, view, path)
+            op = f"residual ×{scale:g}"
+        case _:
+            params, macs = _weights(node, shape, out)
+            view = _window(node, shape, view)
+            return Cost(path, _op(node), out, params, macs, out.values, view.field), view
+    own = sum(one.activations for one in inside) + (0 if isinstance(node, Chain) else out.values)
+    total = Cost(
+        path, op, out, sum(one.params for one in inside), sum(one.macs for one in inside), own, view.field, tuple(inside)
+    )
+    return total, view
+
+
+def _count_each(inner: tuple[Node, ...], shape: Shape, view: View, path: str) -> tuple[list[Cost], View]:
+    costs: list[Cost] = []
+    for node in inner:
+        counted, view = _count(node, shape, view, path)
+        costs.append(counted)
+        shape = counted.output
+    return costs, view
+
+
+def _weights(node: Node, shape: Shape, out: Shape) -> tuple[int, int]:
+    """Parameters and multiply-adds of a leaf."""
+    match node:
+        case Conv(norm=norm):
+            weights = shape.channels * node.window[0] * node.window[1] * node.filters
+            bias = node.filters if node.has_bias else 0
+            return weights + bias + _norm(norm, node.filters), weights * out.height * out.width
+        case Dense(units=units, norm=norm, bias=bias):
+            weights = shape.channels * units
+            return weights + (units if bias else 0) + _norm(norm, units), weights
+        case _:
+            return 0, 0
+
+
+def _norm(norm: BatchNorm | None, channels: int) -> int:
+    return 0 if norm is None else 2 * channels
+
+
+def _window(node: Node, shape: Shape, view: View) -> View:
+    match node:
+        case Conv(kernel=kernel, stride=stride):
+            return view.through(max(window(kernel)), stride)
+        case Pool(kernel=kernel, stride=stride):
+            return view.through(kernel, stride)
+        case GlobalPool():
+            return view.through(max(shape.height, shape.width), 1)
+        case GridPool(grid=grid):
+            side = max(shape.height, shape.width)
+            return view.through(-(-side // grid), max(1, side // grid))
+        case _:
+            return view
+
+
+def _op(node: Node) -> str:
+    match node:
+        case Conv(stride=stride):
+            return f"conv {node.window[0]}×{node.window[1]}{_over(stride)}"
+        case Pool(kind=kind, kernel=kernel, stride=stride):
+            return f"{kind} pool {kernel}×{kernel}{_over(stride)}"
+        case GridPool(grid=grid, kernel=kernel, stride=stride):
+            return f"average pool to {grid}×{grid}" + (f" ({kernel}×{kernel}{_over(stride)})" if kernel else "")
+        case GlobalPool():
+            return "global average pool"
+        case LocalResponseNorm(size=size):
+            return f"LRN over {size}"
+        case Dropout(p=p):
+            return f"dropout {p:.0%}"
+        case Flatten():
+            return "flatten"
+        case _:
+            return "dense"
+
+
+def _over(stride: int) -> str:
+    return f"/{stride}" if stride != 1 else ""

@@ -1,0 +1,221 @@
+"""A declared network as a `torch.nn.Module`: one return type, named heads, named features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from inceptions.architecture import Architecture, Options, declare, names, variants
+from inceptions.architecture.shapes import after
+from inceptions.errors import UsageError, unknown
+from inceptions.network.initialise import initialise
+from inceptions.network.layers import Sequence, build, build_each
+
+
+class Network(nn.Module):
+    """A network built from its declaration.
+
+    The trunk's layers and the heads are direct children, under their declared names, so the state dict reads like the paper:
+    `inception_3a.branch_2.3x3.conv.weight`. Pixels are somebody else's business: the input is normalised already.
+
+    Attributes:
+        architecture: the declaration, which every question about the network goes to.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        for name, layer in build_each(architecture.trunk.nodes, architecture.input_shape):
+            self.add_module(name, layer)
+        for head, shape in architecture.walk(architecture.input_shape):
+            self.add_module(head.name, build(head.body, shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of the main head, in training as in evaluation.
+
+        Args:
+            x: normalised images, `[batch, in_channels, height, width]`.
+
+        Returns:
+            Logits, `[batch, num_classes]`.
+
+        Raises:
+            UsageError: wrong number of channels, or an image below the smallest size the network can work on.
+        """
+        self._check(x)
+        for name in self.architecture.taps:
+            x = self.get_submodule(name)(x)
+        logits: Tensor = self.get_submodule("main")(x)
+        return logits
+
+    def heads(self, x: Tensor) -> dict[str, Tensor]:
+        """Logits of every head, `[batch, num_classes]` each, in depth order; the last is "main".
+
+        Args:
+            x: normalised images, `[batch, in_channels, height, width]`.
+
+        Raises:
+            UsageError: as `forward`.
+        """
+        self._check(x)
+        waiting = {head.at: head.name for head in self.architecture.heads if head.at is not None}
+        found: dict[str, Tensor] = {}
+        for name in self.architecture.taps:
+            x = self.get_submodule(name)(x)
+            if name in waiting:
+                found[waiting[name]] = self.get_submodule(waiting[name])(x)
+        found["main"] = self.get_submodule("main")(x)
+        return found
+
+    def features(self, x: Tensor, taps: Iterable[str] | None = None) -> dict[str, Tensor]:
+        """Feature maps, `[batch, channels, height, width]`, by the names of the nodes they leave.
+
+        Args:
+            x: normalised images, `[batch, in_channels, height, width]`.
+            taps: names of trunk nodes ("inception_4a") or of anything inside them ("inception_4a.branch_2.3x3"); every node of
+                the trunk if None. Layers behind the last tap are not run.
+
+        Raises:
+            UsageError: a tap that is not there, or an input as `forward` refuses it.
+        """
+        self._check(x)
+        wanted = list(self.architecture.taps if taps is None else taps)
+        stages = [self._stage(tap) for tap in wanted]
+        last = max((self.architecture.taps.index(stage) for stage in stages), default=-1)
+        found: dict[str, Tensor] = {}
+        with self._listening([tap for tap in wanted if "." in tap], found):
+            for name in self.architecture.taps[: last + 1]:
+                x = self.get_submodule(name)(x)
+                if name in wanted:
+                    found[name] = x
+        return {tap: found[tap] for tap in wanted}
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """Give every head a new, freshly initialised classifier.
+
+        Raises:
+            UsageError: `num_classes` is not a positive whole number.
+        """
+        options = replace(self.architecture.options, num_classes=num_classes)
+        declared = declare(self.architecture.name, self.architecture.variant, options)
+        for head, shape in declared.walk(declared.input_shape):
+            body = self.get_submodule(head.name)
+            assert isinstance(body, Sequence)
+            before = shape
+            for node in head.body.nodes[:-1]:
+                before = after(node, before)
+            old = next(body.get_submodule("logits").parameters())
+            new = build(head.body.nodes[-1], before).to(device=old.device, dtype=old.dtype)
+            initialise(new, declared.initialiser)
+            new.train(self.training)
+            body.logits = new
+        self.architecture = declared
+
+    def _check(self, x: Tensor) -> None:
+        """Refuse what would fail deep inside, while the reason can still be named."""
+        channels = self.architecture.options.in_channels
+        if x.ndim != 4 or x.shape[1] != channels:
+            raise UsageError(
+                f"{self.architecture.full_name} takes [batch, {channels}, height, width], not {list(x.shape)}."
+                " Build it with in_channels=… to feed it other channels."
+            )
+        least = self.architecture.minimum_size
+        if x.shape[2] < least or x.shape[3] < least:
+            raise UsageError(
+                f"{self.architecture.full_name} needs images of at least {least}×{least} pixels, not {x.shape[2]}×{x.shape[3]}."
+            )
+
+    def _stage(self, tap: str) -> str:
+        """The trunk node that a tap belongs to."""
+        stage = tap.split(".", 1)[0]
+        if stage not in self.architecture.taps:
+            raise unknown(f"tap of {self.architecture.full_name}", tap, self.architecture.taps)
+        inside = [f"{stage}.{name}" for name, _ in self.get_submodule(stage).named_modules() if name]
+        if tap != stage and tap not in inside:
+            raise unknown(f"tap inside {stage}", tap, inside)
+        return stage
+
+    @contextmanager
+    def _listening(self, taps: list[str], found: dict[str, Tensor]) -> Iterator[None]:
+        """Keep what leaves the named inner layers while the block runs."""
+
+        def keep(tap: str) -> torch.utils.hooks.RemovableHandle:
+            # No copy: every layer works in place on what it made itself, never on what it was given.
+            return self.get_submodule(tap).register_forward_hook(lambda _module, _input, out: found.update({tap: out}))
+
+        handles = [keep(tap) for tap in taps]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def create_model(
+    name: str,
+    *,
+    variant: str | None = None,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    aux: bool = True,
+    until: str | None = None,
+    width: float = 1.0,
+    depth: float = 1.0,
+    seed: int | None = None,
+    device: torch.device | str | None = None,
+) -> Network:
+    """Build a network of the family with fresh weights.
+
+    Args:
+        name: "googlenet", ... (`list_models()`), or "googlenet/paper" with its variant.
+        variant: which of the networks of that name; the one whose published weights people use if None.
+        num_classes: outputs of every head.
+        in_channels: channels of the images.
+        aux: whether the auxiliary heads are built. They answer only to `model.heads`, and cost nothing in `model(x)`.
+        until: end the trunk at this tap, with pooling and a new classifier behind it.
+        width: factor on every number of filters.
+        depth: factor on the number of modules in each stage.
+        seed: for reproducible weights; torch's global generator if None.
+        device: where the weights live; "meta" builds the structure only.
+
+    Returns:
+        The network, in training mode.
+
+    Raises:
+        UsageError: an unknown name, variant or tap, or a number out of range.
+    """
+    options = Options(num_classes=num_classes, in_channels=in_channels, aux=aux, until=until, width=width, depth=depth)
+    return from_architecture(declare(name, variant, options), seed=seed, device=device)
+
+
+def from_architecture(
+    architecture: Architecture, *, seed: int | None = None, device: torch.device | str | None = None, fresh: bool = True
+) -> Network:
+    """Build a declared network.
+
+    Args:
+        architecture: the declaration.
+        seed: as in `create_model`.
+        device: as in `create_model`.
+        fresh: initialise the weights; False leaves them as raw memory, for a state dict that is about to be loaded.
+    """
+    # On "meta" no layer spends time on an initialisation that would be thrown away.
+    with torch.device("meta"):
+        model = Network(architecture)
+    target = torch.device(device) if device is not None else torch.get_default_device()
+    if target.type == "meta":
+        return model
+    model = model.to_empty(device=target)
+    if fresh:
+        generator = None if seed is None else torch.Generator(target).manual_seed(seed)
+        initialise(model, architecture.initialiser, generator)
+    return model
+
+
+def list_models() -> list[str]:
+    """Every network and variant, as "name/variant"; a name's default variant comes first."""
+    return [f"{name}/{variant}" for name in names() for variant in variants(name)]

@@ -1,0 +1,90 @@
+"""What a network expects to see, as data: it travels inside the weight file, and the network never touches pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self, get_args
+
+from inceptions.errors import WeightsError
+
+Resize = Literal["shorter_side", "exact"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "box"]
+Channels = Literal["RGB", "BGR", "L"]
+
+# Mean and standard deviation of ImageNet's training images on the scale 0 to 1, as torchvision and most of the field use them.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+LARGEST_SIDE = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocess:
+    """From a decoded image to the network's input.
+
+    Attributes:
+        size: (height, width) that the network sees.
+        resize: "shorter_side" keeps the aspect: the shorter side becomes `resize_to`, then the centre is cropped to `size`.
+            "exact" resizes the whole image to `size`, whatever its aspect.
+        resize_to: the shorter side in pixels before the crop; not used by "exact".
+        interpolation: of the resize, with antialiasing (as Pillow does it).
+        mean: subtracted from each channel on the scale 0 to 1.
+        std: each channel is divided by it.
+        channels: order of the channels, or "L" for one of luminance.
+
+    Raises:
+        WeightsError: values that contradict each other.
+    """
+
+    size: tuple[int, int]
+    resize: Resize = "shorter_side"
+    resize_to: int = 0
+    interpolation: Interpolation = "bilinear"
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    channels: Channels = "RGB"
+
+    def __post_init__(self) -> None:
+        """Refuse what no image could be prepared with."""
+        if len(self.size) != 2 or not all(isinstance(side, int) and 0 < side <= LARGEST_SIDE for side in self.size):
+            raise WeightsError(f"Preprocessing: size must be (height, width) between 1 and {LARGEST_SIDE}, not {self.size!r}.")
+        for name, kind in (("resize", Resize), ("interpolation", Interpolation), ("channels", Channels)):
+            if getattr(self, name) not in get_args(kind):
+                raise WeightsError(f"Preprocessing: {name} must be one of {get_args(kind)}, not {getattr(self, name)!r}.")
+        if self.resize == "shorter_side" and not max(self.size) <= self.resize_to <= LARGEST_SIDE:
+            raise WeightsError(f"Preprocessing: resize_to must be at least the size {self.size}, not {self.resize_to!r}.")
+        if len(self.mean) != self.num_channels or len(self.std) != self.num_channels or min(self.std) <= 0:
+            raise WeightsError(
+                f"Preprocessing: {self.channels} needs {self.num_channels} means and positive deviations, "
+                f"not {self.mean!r} and {self.std!r}."
+            )
+
+    @classmethod
+    def standard(cls, size: int, *, share: float = 0.875) -> Self:
+        """The field's usual evaluation: the centre crop is `share` of the shorter side (224 of 256), ImageNet statistics."""
+        return cls(size=(size, size), resize_to=round(size / share))
+
+    @property
+    def num_channels(self) -> int:
+        """How many channels leave the preprocessing."""
+        return 1 if self.channels == "L" else 3
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON or TOML."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`.
+
+        Raises:
+            WeightsError: an unknown or missing entry, or one of the wrong kind.
+        """
+        known = {entry.name for entry in fields(cls)}
+        if extra := sorted(set(values) - known):
+            raise WeightsError(f"Preprocessing: unknown entries {extra}; this file may need a newer version of inceptions.")
+        try:
+            tuples: dict[str, tuple[Any, ...]] = {key: tuple(values[key]) for key in ("size", "mean", "std") if key in values}
+            return cls(**{**values, **tuples})
+        except TypeError as error:
+            raise WeightsError(f"Preprocessing cannot be read: {error}.") from error
