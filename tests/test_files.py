@@ -58,6 +58,14 @@ def test_other_errors_of_the_system_are_not_hidden(tmp_path: Path) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
+def test_the_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    with replacing(tmp_path / "ours") as temporary:
+        temporary.unlink()
+        os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_leftovers_of_killed_writers_are_removed(tmp_path: Path) -> None:
     write_text(tmp_path / "keep.txt", "kept")
     (tmp_path / ".keep.txt.4711.partial").write_text("ke")

@@ -35,7 +35,11 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Some writers make files that only their owner may read; the permissions are to be the usual ones.
+            temporary.touch()
+            usual = temporary.stat().st_mode
             yield temporary
+            temporary.chmod(usual)
             _sync(temporary)
             temporary.replace(path)
             _sync(path.parent)

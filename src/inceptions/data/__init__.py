@@ -1,0 +1,25 @@
+"""A folder of images to batches: one decoder, one reader of folders, the transforms and the resumable loader."""
+
+from __future__ import annotations
+
+from inceptions.data.augment import Augment as Augment
+from inceptions.data.decode import ImageError as ImageError
+from inceptions.data.decode import decode as decode
+from inceptions.data.folder import find_images as find_images
+from inceptions.data.images import Files as Files
+from inceptions.data.images import Images as Images
+from inceptions.data.images import Splits as Splits
+from inceptions.data.loader import Batch as Batch
+from inceptions.data.loader import Loader as Loader
+from inceptions.data.loader import evaluation_batches as evaluation_batches
+from inceptions.data.order import count_batches as count_batches
+from inceptions.data.order import order as order
+from inceptions.data.order import sample_seed as sample_seed
+from inceptions.data.scan import Readable as Readable
+from inceptions.data.scan import prepare as prepare
+from inceptions.data.scan import prepare_evaluation as prepare_evaluation
+from inceptions.data.source import open_data as open_data
+from inceptions.data.source import open_evaluation as open_evaluation
+from inceptions.data.transforms import evaluation as evaluation
+from inceptions.data.transforms import normalise as normalise
+from inceptions.data.transforms import training as training

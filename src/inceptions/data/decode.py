@@ -1,0 +1,214 @@
+"""One decoder for training, evaluation, prediction and serving: whatever comes in, an upright RGB image of 8 bits goes out.
+
+Pillow reads; what is decided here is everything it leaves open. Only the first frame counts. EXIF orientation is applied;
+embedded colour profiles are not, because no published network was trained on their colours. Transparent pixels show white
+behind them. Greys of 16 bits are divided by 257. This is the only place that opens image files.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from inceptions.errors import DataError
+
+LIMIT_PIXELS = 89_478_485
+"""Largest image that is decoded, in pixels: a quarter of a gigabyte at three bytes each (Pillow's own first limit)."""
+
+# Nothing that starts another program (EPS) and nothing that cannot be told by its first bytes (TGA).
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "MPO", "PPM", "ICO", "DIB")
+
+# What else people find under the name of an image: (offset, first bytes, what to say).
+IMPOSTORS = (
+    (0, b"<!doctype html", "a web page"),
+    (0, b"<html", "a web page"),
+    (0, b"<svg", "a vector drawing (SVG)"),
+    (0, b"<?xml", "a text in XML, perhaps a vector drawing"),
+    (0, b"%pdf", "a PDF document"),
+    (0, b"pk\x03\x04", "a zip archive"),
+    (4, b"ftyphei", "a HEIC photograph: export it as JPEG"),
+    (4, b"ftypmif1", "a HEIC photograph: export it as JPEG"),
+)
+
+Source = Path | bytes | BinaryIO | Image.Image
+
+
+class ImageError(DataError):
+    """An image that cannot be decoded.
+
+    Attributes:
+        name: the file, or "image" where there is none.
+        reason: why, as a part of a sentence.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)  # both are arguments, so that it survives the way back from a worker process
+        self.name = name
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.name} cannot be read as an image: {self.reason}."
+
+
+def decode(source: Source, *, limit_pixels: int = LIMIT_PIXELS, at_least: int | None = None) -> Image.Image:
+    """Decode an image.
+
+    Args:
+        source: a file, its content, an open binary file, or a Pillow image (which is left as it is).
+        limit_pixels: more pixels than this are refused before any is decoded. Pillow refuses twice the default in any case.
+        at_least: allow a JPEG to be decoded at a half, a quarter or an eighth of its size, as long as the shorter side keeps
+            this many pixels. Much faster, and slightly different pixels: for training only.
+
+    Returns:
+        The image in mode RGB.
+
+    Raises:
+        ImageError: it is missing, no image, damaged, cut off or too large; says which.
+    """
+    name = _name(source)
+    try:
+        with _opened(source) as image:
+            _check_pixels(name, image, limit_pixels)
+            if at_least is not None:
+                image.draft(None, (at_least, at_least))
+            image.load()
+            return _rgb(_upright(image))
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(name, f"it has more pixels than the limit of {limit_pixels:,}") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(name, f"it is {_impostor(source)}") from error
+    except OSError as error:
+        raise ImageError(name, _said(error)) from error
+    except MemoryError as error:
+        raise ImageError(name, "it needs more memory than there is") from error
+    except Exception as error:
+        # Pillow's parsers raise whatever they stumble over: ValueError, TypeError, struct.error, SyntaxError, KeyError, ...
+        raise ImageError(name, f"its content is damaged ({error or type(error).__name__})") from error
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file's first bytes are those of a format that `decode` reads; its name is not looked at."""
+    try:
+        with _opened(path):
+            return True
+    except Exception:  # whatever the parsers raise: `decode` is the one to explain it
+        return False
+
+
+def printable(name: str) -> str:
+    """A file's name as text that any terminal and any file can hold: bytes that are no UTF-8 become question marks."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[Image.Image]:
+    if isinstance(source, Image.Image):
+        yield source
+        return
+    with _stream(source) as stream, Image.open(stream, formats=_formats()) as image:
+        yield image
+
+
+@contextmanager
+def _stream(source: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
+    """A seekable file at its start; one that was opened by somebody else stays open."""
+    if isinstance(source, Path):
+        if source.exists() and not source.is_file():  # opening a named pipe would wait for ever
+            raise ImageError(_name(source), "it is not a file")
+        with source.open("rb") as file:
+            yield file
+    elif isinstance(source, bytes):
+        yield io.BytesIO(source)
+    else:
+        yield source if source.seekable() else io.BytesIO(source.read())
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """The formats that this build of Pillow has."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _check_pixels(name: str, image: Image.Image, limit: int) -> None:
+    if image.width * image.height > limit:
+        raise ImageError(name, f"{image.width} × {image.height} pixels are more than the limit of {limit:,}")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image as its camera was held. Where the EXIF block is damaged the pixels still count, as they are."""
+    try:
+        if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return image
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        return image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _eight_bits(image)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.new("RGB", layer.size, "white")
+        image.paste(layer, mask=layer.getchannel("A"))
+    elif image.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+        assert converted is not None, "only a conversion in place gives nothing back"
+        image = converted
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Greys of more than 8 bits to 8.
+
+    Of the usual scales (0 to 1 for floats, 0 to 255 for floats, 0 to 65535) the smallest that holds all values is taken to be
+    theirs; values outside of all of them, negative ones too, are stretched so that the lowest is black and the highest white.
+    """
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    low, high = float(values.min()), float(values.max())
+    scales = (1.0, 255.0, 65535.0) if image.mode == "F" else (65535.0,)
+    white = next((scale for scale in scales if low >= 0 and high <= scale), None)
+    if white is None:
+        values, white = values - low, (high - low) or 1.0
+    return Image.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
+
+
+def _impostor(source: Source) -> str:
+    """What a file that is no image seems to be."""
+    assert not isinstance(source, Image.Image), "a decoded image was identified"
+    with _stream(source) as stream:
+        stream.seek(0)
+        start = stream.read(512)
+    if not start:
+        return "empty"
+    start = start.lower().lstrip() if start.lstrip()[:1] == b"<" else start.lower()
+    known = (what for at, first, what in IMPOSTORS if start[at:].startswith(first))
+    return next(known, "not an image in a format that is read here (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000, ...)")
+
+
+def _said(error: OSError) -> str:
+    """What Pillow or the operating system says, in words."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if error.strerror:
+        return error.strerror[0].lower() + error.strerror[1:]
+    if "truncated" in str(error):
+        return "the file is cut off"
+    return f"its content is damaged or of a rare kind ({error})"
+
+
+def _name(source: Any) -> str:
+    if isinstance(source, Path):
+        return printable(str(source))
+    return printable(str(getattr(source, "filename", None) or getattr(source, "name", None) or "image"))

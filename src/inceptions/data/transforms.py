@@ -1,0 +1,236 @@
+"""Images to the network's input: at random for training, exactly for everything else.
+
+The kernels are torchvision's (`transforms.v2.functional`). The random numbers are ours: each sample draws its own from a seed,
+so nothing depends on what was drawn before it, and no global random state is touched. Everything before `normalise` is RGB in
+bytes; `normalise` alone knows the network's channels and scale.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torchvision.transforms.v2.functional as kernels
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+
+from inceptions.data.augment import Augment, Fill
+from inceptions.weights.preprocess import Preprocess
+
+Transform = Callable[[Tensor, int], Tensor]
+"""(an image: uint8, `[3, height, width]`; the sample's seed) -> what training shows of it: uint8, `[3, *size]`."""
+
+# Weights of red, green and blue in a grey (ITU-R BT.601), as torchvision's colour changes take them.
+GREY = (0.2989, 0.587, 0.114)
+
+# Beyond this ratio of its sides an image is a strip, whose middle is cut out before its shorter side is enlarged.
+LONGEST_ASPECT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What training shows of an image, decided by the sample's seed alone (a `Transform`).
+
+    Attributes:
+        augment: what may be changed.
+        size: (height, width) that comes out.
+    """
+
+    augment: Augment
+    size: tuple[int, int]
+
+    def __call__(self, pixels: Tensor, seed: int) -> Tensor:
+        """Show an image.
+
+        Args:
+            pixels: uint8, `[3, height, width]`, RGB; not changed. Fastest where the channels of a pixel lie side by side.
+            seed: of the sample; equal seeds draw equally.
+
+        Returns:
+            uint8, `[3, *size]`.
+        """
+        chance = random.Random(seed)
+        augment = self.augment
+        if augment.crop == "random_resized":
+            top, left, height, width = random_rectangle(chance, pixels.shape[-2:], augment.crop_scale, augment.crop_ratio)
+            pixels = pixels[..., top : top + height, left : left + width]
+        shown: Tensor = kernels.resize(pixels, list(self.size), InterpolationMode.BILINEAR, antialias=True)
+        if augment.moves:
+            shown = moved(shown, random_map(chance, augment, self.size), augment.fill)
+        if augment.flip and chance.random() < 0.5:
+            shown = kernels.horizontal_flip(shown)
+        if augment.recolours:
+            shown = recoloured(shown, *(_factor(chance, width) for width in _colours(augment)))
+        if augment.hue:
+            shown = kernels.adjust_hue(_bytes(shown), chance.uniform(-augment.hue, augment.hue))
+        shown = _bytes(shown)
+        if chance.random() < augment.erase:
+            top, left, height, width = random_rectangle(chance, self.size, (0.02, 1 / 3), (0.3, 1 / 0.3))
+            mean = shown.to(torch.float32).mean(dim=(1, 2), keepdim=True)
+            shown = kernels.erase(shown, top, left, height, width, _bytes(mean))
+        return shown
+
+
+def training(augment: Augment, size: int | tuple[int, int]) -> Transform:
+    """The transform of a recipe's augmentation at a size: a side, or (height, width)."""
+    return Training(augment, (size, size) if isinstance(size, int) else size)
+
+
+def evaluation(preprocess: Preprocess) -> Callable[[Image.Image], Tensor]:
+    """The transform for everything but training: resized and cut out as `preprocess` says, the same every time.
+
+    Equal to torchvision's (and so timm's) `Resize` and `CenterCrop` on Pillow images, bit for bit. An image whose sides differ
+    by more than a factor of 16 is cut to its middle first, so that a strip cannot fill the memory.
+
+    Returns:
+        A function from a decoded image in mode RGB to uint8, `[3, *preprocess.size]`.
+    """
+    interpolation = InterpolationMode(preprocess.interpolation)
+
+    def show(image: Image.Image) -> Tensor:
+        if preprocess.resize == "exact":
+            return to_tensor(kernels.resize(image, list(preprocess.size), interpolation))
+        image = kernels.resize(_middle(image, preprocess.size), [preprocess.resize_to], interpolation)
+        return to_tensor(kernels.center_crop(image, list(preprocess.size)))
+
+    return show
+
+
+def normalise(batch: Tensor, preprocess: Preprocess) -> Tensor:
+    """Bytes to the network's input: its channels, on its scale.
+
+    Args:
+        batch: uint8, `[batch, 3, height, width]`, RGB.
+        preprocess: says the order of the channels, their means and deviations.
+
+    Returns:
+        float32, `[batch, channels, height, width]`, on the same device, with the channels of a pixel side by side.
+    """
+    if preprocess.channels == "BGR":
+        batch = batch.flip(1)
+    elif preprocess.channels == "L":  # the integers of Pillow's `convert("L")`
+        red, green, blue = batch.to(torch.int32).tensor_split(3, dim=1)
+        batch = (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16
+    mean = torch.tensor(preprocess.mean, device=batch.device).view(1, -1, 1, 1)
+    std = torch.tensor(preprocess.std, device=batch.device).view(1, -1, 1, 1)
+    # (x / 255 - mean) / std in two passes over the memory instead of three.
+    return batch.to(torch.float32, memory_format=torch.channels_last).mul_(1 / (255 * std)).sub_(mean / std)
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """An RGB image as uint8, `[3, height, width]`, with the channels of a pixel side by side as Pillow keeps them."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def random_rectangle(
+    chance: random.Random, size: tuple[int, ...], scale: tuple[float, float], ratio: tuple[float, float]
+) -> tuple[int, int, int, int]:
+    """A rectangle of random area, aspect and place, as torchvision's `RandomResizedCrop` draws it.
+
+    Args:
+        chance: where the random numbers come from.
+        size: (height, width) of the image.
+        scale: smallest and largest share of the image's area.
+        ratio: smallest and largest width by height.
+
+    Returns:
+        (top, left, height, width), inside the image. After ten rectangles that do not fit: the largest central one whose aspect
+        is in range.
+    """
+    height, width = size
+    for _ in range(10):
+        area = height * width * chance.uniform(*scale)
+        aspect = math.exp(chance.uniform(math.log(ratio[0]), math.log(ratio[1])))
+        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < w <= width and 0 < h <= height:
+            return chance.randint(0, height - h), chance.randint(0, width - w), h, w
+    aspect = min(max(width / height, ratio[0]), ratio[1])
+    w, h = max(1, min(width, round(height * aspect))), max(1, min(height, round(width / aspect)))
+    return (height - h) // 2, (width - w) // 2, h, w
+
+
+def random_map(chance: random.Random, augment: Augment, size: tuple[int, int]) -> NDArray[np.float64]:
+    """A random affine map, composed as Keras's `ImageDataGenerator` does: rotation · shift · shear · zoom.
+
+    Returns:
+        float64, `[3, 3]`: from (row, column, 1) of what is shown to that of the image, both in pixels from the centre.
+    """
+    turn = math.radians(chance.uniform(-augment.rotation, augment.rotation))
+    down, right = (chance.uniform(-augment.shift, augment.shift) * side for side in size)
+    lean = math.radians(chance.uniform(-augment.shear, augment.shear))
+    tall, wide = (chance.uniform(1 - augment.zoom, 1 + augment.zoom) for _ in range(2))
+    rotation = np.array([[math.cos(turn), -math.sin(turn), 0], [math.sin(turn), math.cos(turn), 0], [0, 0, 1]])
+    shift = np.array([[1, 0, down], [0, 1, right], [0, 0, 1]])
+    shear = np.array([[1, -math.sin(lean), 0], [0, math.cos(lean), 0], [0, 0, 1]])
+    composed: NDArray[np.float64] = rotation @ shift @ shear @ np.diag([tall, wide, 1.0])
+    return composed
+
+
+def moved(pixels: Tensor, matrix: NDArray[np.float64], fill: Fill) -> Tensor:
+    """An image under an affine map, interpolated bilinearly.
+
+    Args:
+        pixels: `[channels, height, width]`.
+        matrix: as `random_map` returns it.
+        fill: "nearest" repeats the border's pixels outwards, "constant" shows black.
+
+    Returns:
+        float32, `[channels, height, width]`, from 0 to 255 where `pixels` are bytes.
+    """
+    height, width = pixels.shape[-2:]
+    ((rr, rc, r), (cr, cc, c), _) = matrix.tolist()
+    # torch samples by (x, y) from -1 to 1 across the image, whatever its sides.
+    theta = torch.tensor([[[cc, cr * height / width, 2 * c / width], [rc * width / height, rr, 2 * r / height]]])
+    image = pixels[None].to(torch.float32)
+    grid = torch.nn.functional.affine_grid(theta, list(image.shape), align_corners=False)
+    padding = "border" if fill == "nearest" else "zeros"
+    return torch.nn.functional.grid_sample(image, grid, padding_mode=padding, align_corners=False)[0]
+
+
+def recoloured(pixels: Tensor, brightness: float, contrast: float, saturation: float) -> Tensor:
+    """Brightness, contrast and saturation changed by factors, in that order.
+
+    All three are linear in a pixel's colour, so they are one 3 × 3 matrix and an offset; the result is clamped once, where
+    torchvision's functions clamp (and round) after each of the three.
+
+    Args:
+        pixels: `[3, height, width]`, 0 to 255.
+        brightness: 0 is black, 1 leaves it.
+        contrast: 0 is the mean grey everywhere, 1 leaves it.
+        saturation: 0 is grey, 1 leaves it.
+
+    Returns:
+        float32, `[3, height, width]`, 0 to 255.
+    """
+    grey = torch.tensor([GREY])
+    colours = pixels.to(torch.float32).reshape(3, -1)
+    mean = brightness * (grey @ colours.mean(dim=1, keepdim=True))
+    mix = brightness * contrast * (saturation * torch.eye(3) + (1 - saturation) * grey.expand(3, 3))
+    offset = (1 - contrast) * mean.expand(3, 1)
+    return torch.addmm(offset, mix, colours).clamp_(0, 255).view(pixels.shape)
+
+
+def _colours(augment: Augment) -> tuple[float, float, float]:
+    return augment.brightness, augment.contrast, augment.saturation
+
+
+def _factor(chance: random.Random, width: float) -> float:
+    return chance.uniform(1 - width, 1 + width)
+
+
+def _bytes(pixels: Tensor) -> Tensor:
+    return pixels if pixels.dtype == torch.uint8 else pixels.round().to(torch.uint8)
+
+
+def _middle(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    longest = round(LONGEST_ASPECT * max(size) / min(size) * min(image.size))
+    if max(image.size) <= longest:
+        return image
+    middle: Image.Image = kernels.center_crop(image, [min(image.height, longest), min(image.width, longest)])
+    return middle

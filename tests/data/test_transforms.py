@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torchvision.transforms.v2.functional as kernels
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from scipy import ndimage
+from torchvision import transforms as torchvision_v1
+
+from inceptions.data import Augment, decode, evaluation, find_images, normalise, training
+from inceptions.data.transforms import moved, random_map, random_rectangle, recoloured, to_tensor
+from inceptions.weights import Preprocess
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "box")
+TUTORIAL = Augment(crop="whole", rotation=40, shift=0.2, shear=0.2, zoom=0.2, fill="nearest")
+EVERYTHING = replace(TUTORIAL, crop="random_resized", brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, erase=0.5)
+
+
+def picture(seed: int, width: int, height: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def smooth(seed: int, height: int, width: int, low: int = 0, high: int = 255) -> torch.Tensor:
+    coarse = torch.rand(1, 3, 6, 5, generator=torch.Generator().manual_seed(seed))
+    fine = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")[0]
+    return (low + fine * (high - low)).round().to(torch.uint8)
+
+
+def torchvisions(preprocess: Preprocess) -> torchvision_v1.Compose:
+    return torchvision_v1.Compose(
+        [
+            torchvision_v1.Resize(
+                preprocess.resize_to, interpolation=torchvision_v1.InterpolationMode(preprocess.interpolation)
+            ),
+            torchvision_v1.CenterCrop(preprocess.size),
+            torchvision_v1.PILToTensor(),
+        ]
+    )
+
+
+@given(
+    width=st.integers(1, 90),
+    height=st.integers(1, 90),
+    crop=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    margin=st.integers(0, 20),
+    interpolation=st.sampled_from(INTERPOLATIONS),
+)
+@settings(deadline=None)
+def test_evaluation_equals_torchvision_bit_for_bit(width, height, crop, margin, interpolation):
+    width, height = min(width, 16 * height), min(height, 16 * width)  # beyond lie the strips
+    preprocess = Preprocess(size=crop, resize_to=max(crop) + margin, interpolation=interpolation)
+    image = picture(0, width, height)
+    assert torch.equal(evaluation(preprocess)(image), torchvisions(preprocess)(image))
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_evaluation_of_photographs_equals_torchvision_bit_for_bit(shared, interpolation):
+    preprocess = replace(Preprocess.standard(224), interpolation=interpolation)
+    for path in find_images(shared / "data" / "cats_and_dogs_filtered" / "validation" / "cats")[:8]:
+        image = decode(path)
+        assert torch.equal(evaluation(preprocess)(image), torchvisions(preprocess)(image)), path
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_exact_evaluation_equals_pillow(interpolation):
+    preprocess = Preprocess(size=(31, 47), resize="exact", interpolation=interpolation)
+    image = picture(1, 70, 20)
+    shown = evaluation(preprocess)(image)
+    expected = image.resize((47, 31), Image.Resampling[interpolation.upper()])
+    assert np.array_equal(shown.permute(1, 2, 0).numpy(), np.asarray(expected))
+
+
+@pytest.mark.parametrize(("width", "height"), [(60_000, 1), (1, 60_000), (50_000, 7)])
+def test_the_middle_of_a_strip_is_shown_without_enlarging_all_of_it(width, height):
+    image = picture(2, width, height)
+    shown = evaluation(Preprocess.standard(224))(image)
+    assert shown.shape == (3, 224, 224)
+    # The same as cutting a somewhat larger middle out by hand.
+    left, top = max(0, (width - 200) // 2), max(0, (height - 200) // 2)
+    middle = image.crop((left, top, min(width, left + 200), min(height, top + 200)))
+    expected = evaluation(Preprocess.standard(224))(middle)
+    assert (shown.float() - expected.float()).abs().mean() < 1
+
+
+def test_normalise_equals_the_usual_three_steps():
+    batch = torch.randint(0, 256, (3, 3, 5, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    before = batch.clone()
+    preprocess = Preprocess.standard(32)
+    expected = torchvision_v1.functional.normalize(batch.float() / 255, preprocess.mean, preprocess.std)
+    shown = normalise(batch, preprocess)
+    torch.testing.assert_close(shown, expected, rtol=1e-5, atol=1e-6)
+    assert shown.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(batch, before)
+    swapped = normalise(batch, replace(preprocess, channels="BGR"))
+    assert torch.equal(swapped, normalise(batch.flip(1), preprocess))
+
+
+def test_normalise_makes_the_grey_that_pillow_makes():
+    image = picture(3, 40, 30)
+    grey = normalise(to_tensor(image)[None], Preprocess(size=(30, 40), resize="exact", mean=(0.0,), std=(1.0,), channels="L"))
+    assert grey.shape == (1, 1, 30, 40)
+    assert np.array_equal((grey[0, 0] * 255).round().numpy(), np.asarray(image.convert("L")))
+
+
+@given(
+    seed=st.integers(0, 2**63 - 1),
+    height=st.integers(1, 400),
+    width=st.integers(1, 400),
+    scale=st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)).map(sorted),
+    ratio=st.tuples(st.floats(0.2, 5), st.floats(0.2, 5)).map(sorted),
+)
+def test_a_random_rectangle_lies_inside_the_image(seed, height, width, scale, ratio):
+    top, left, h, w = random_rectangle(random.Random(seed), (height, width), tuple(scale), tuple(ratio))
+    assert h >= 1
+    assert w >= 1
+    assert 0 <= top <= height - h
+    assert 0 <= left <= width - w
+
+
+def test_random_rectangles_have_the_areas_and_aspects_asked_for():
+    drawn = [random_rectangle(random.Random(i), (1000, 1000), (0.2, 0.5), (0.5, 2.0)) for i in range(300)]
+    areas = [h * w / 1e6 for _, _, h, w in drawn]
+    aspects = [w / h for _, _, h, w in drawn]
+    assert 0.198 < min(areas) < 0.22
+    assert 0.47 < max(areas) < 0.502
+    assert 0.49 < min(aspects) < 0.6
+    assert 1.8 < max(aspects) < 2.02
+    assert abs(sum(aspect < 1 for aspect in aspects) - 150) < 40
+
+
+def test_an_image_that_no_rectangle_fits_is_cut_centrally():
+    assert random_rectangle(random.Random(0), (10, 1000), (0.9, 1.0), (3 / 4, 4 / 3)) == (0, 493, 10, 13)
+
+
+def keras_affine(pixels: np.ndarray, matrix: np.ndarray, mode: str) -> np.ndarray:
+    """How Keras's `apply_affine_transform` moves an image: about its centre, channel by channel, with scipy."""
+    middle = np.array([pixels.shape[1] / 2 - 0.5, pixels.shape[2] / 2 - 0.5])
+    to, back = np.eye(3), np.eye(3)
+    to[:2, 2], back[:2, 2] = middle, -middle
+    whole = to @ matrix @ back
+    return np.stack(
+        [ndimage.affine_transform(channel, whole[:2, :2], whole[:2, 2], order=1, mode=mode) for channel in pixels.astype(float)]
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_tutorials_affine_map_with_nearest_fill_equals_scipys(seed):
+    pixels = smooth(seed, 60, 45 + seed)
+    matrix = random_map(random.Random(seed), TUTORIAL, tuple(pixels.shape[1:]))
+    expected = keras_affine(pixels.numpy(), matrix, "nearest")
+    assert np.abs(moved(pixels, matrix, "nearest").numpy() - expected).max() < 0.02
+
+
+def test_the_whole_tutorial_transform_equals_kerass_order_of_things():
+    pixels = smooth(5, 150, 150)
+    for seed in range(6):
+        chance = random.Random(seed)
+        theta, tx, ty, shear, zx, zy = (
+            math.radians(chance.uniform(-40, 40)),
+            chance.uniform(-0.2, 0.2) * 150,
+            chance.uniform(-0.2, 0.2) * 150,
+            math.radians(chance.uniform(-0.2, 0.2)),
+            chance.uniform(0.8, 1.2),
+            chance.uniform(0.8, 1.2),
+        )
+        matrix = np.array([[np.cos(theta), -np.sin(theta), 0], [np.sin(theta), np.cos(theta), 0], [0, 0, 1]])
+        matrix = np.dot(matrix, np.array([[1, 0, tx], [0, 1, ty], [0, 0, 1]]))
+        matrix = np.dot(matrix, np.array([[1, -np.sin(shear), 0], [0, np.cos(shear), 0], [0, 0, 1]]))
+        matrix = np.dot(matrix, np.array([[zx, 0, 0], [0, zy, 0], [0, 0, 1]]))
+        expected = keras_affine(pixels.numpy(), matrix, "nearest")
+        if chance.random() < 0.5:
+            expected = expected[:, :, ::-1]
+        shown = training(TUTORIAL, 150)(pixels, seed).numpy()
+        assert np.abs(shown - expected).max() <= 0.52  # rounded to bytes, where Keras keeps floats
+
+
+def test_constant_fill_is_black_and_nearest_repeats_the_border():
+    pixels = torch.full((3, 20, 20), 200, dtype=torch.uint8)
+    shift = np.array([[1.0, 0, 0], [0, 1, 15], [0, 0, 1]])
+    assert moved(pixels, shift, "constant")[:, :, -10:].max() == 0
+    assert moved(pixels, shift, "nearest").min() == 200
+
+
+@given(brightness=st.floats(0.6, 1.2), contrast=st.floats(0.6, 1.2), saturation=st.floats(0.0, 1.4), seed=st.integers(0, 100))
+def test_recoloured_equals_torchvisions_three_functions(brightness, contrast, saturation, seed):
+    pixels = smooth(seed, 24, 31, low=90, high=150)  # far enough from black and white that nothing is clamped
+    expected = kernels.adjust_brightness(pixels.float() / 255, brightness)
+    expected = kernels.adjust_contrast(expected, contrast)
+    expected = kernels.adjust_saturation(expected, saturation)
+    torch.testing.assert_close(recoloured(pixels, brightness, contrast, saturation), expected * 255, rtol=0, atol=0.02)
+
+
+def test_recoloured_stays_between_black_and_white():
+    shown = recoloured(smooth(0, 20, 20), 2.0, 2.0, 2.0)
+    assert shown.min() >= 0
+    assert shown.max() == 255
+
+
+@pytest.mark.parametrize("augment", [Augment(), TUTORIAL, EVERYTHING], ids=["crop", "tutorial", "everything"])
+def test_training_depends_on_the_samples_seed_alone(augment):
+    show = training(augment, (40, 56))
+    pixels = smooth(1, 70, 90)
+    before = pixels.clone()
+    random.seed(1)
+    torch.manual_seed(1)
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    shown = [show(pixels, seed) for seed in range(5)]
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert random.getstate() == states[1]
+    assert np.random.get_state()[1].tolist() == states[2]
+    assert torch.equal(pixels, before)
+    for seed, one in enumerate(shown):
+        assert (one.dtype, tuple(one.shape)) == (torch.uint8, (3, 40, 56))
+        assert torch.equal(one, show(pixels, seed))
+        assert torch.equal(one, show(pixels.permute(1, 2, 0).contiguous().permute(2, 0, 1), seed))
+    assert not any(torch.equal(one, other) for i, one in enumerate(shown) for other in shown[:i])
+
+
+def test_training_with_everything_off_shows_the_image_itself():
+    pixels = smooth(2, 32, 32)
+    assert torch.equal(training(Augment(crop="whole", flip=False), 32)(pixels, 9), pixels)
+
+
+def test_half_of_the_images_are_mirrored():
+    pixels = smooth(2, 16, 16)
+    show = training(Augment(crop="whole"), 16)
+    mirrored = sum(torch.equal(show(pixels, seed), pixels.flip(-1)) for seed in range(200))
+    kept = sum(torch.equal(show(pixels, seed), pixels) for seed in range(200))
+    assert mirrored + kept == 200
+    assert 70 < mirrored < 130
+
+
+def test_erasing_paints_one_rectangle_in_the_mean_colour():
+    pixels = smooth(4, 64, 64)
+    show = training(Augment(crop="whole", flip=False, erase=1.0), 64)
+    mean = pixels.float().mean(dim=(1, 2)).round().to(torch.uint8)
+    for seed in range(10):
+        shown = show(pixels, seed)
+        changed = (shown != pixels).any(dim=0)
+        painted = (shown == mean[:, None, None]).all(dim=0)
+        assert bool((painted | ~changed).all())
+        assert 0.01 < painted.float().mean() < 0.4
+
+
+def test_hue_alone_turns_colours_and_leaves_greys():
+    show = training(Augment(crop="whole", flip=False, hue=0.5), 8)
+    grey, red = torch.full((3, 8, 8), 120, dtype=torch.uint8), torch.zeros(3, 8, 8, dtype=torch.uint8)
+    red[0] = 255
+    assert torch.equal(show(grey, 3), grey)
+    assert not torch.equal(show(red, 3), red)
+
+
+def test_images_smaller_than_the_network_are_enlarged():
+    assert training(EVERYTHING, 48)(smooth(0, 3, 2), 0).shape == (3, 48, 48)
