@@ -1,0 +1,169 @@
+"""A training run as data: everything that decides the result, and nothing about the machine it runs on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from inceptions.data import Augment
+from inceptions.errors import UsageError
+from inceptions.recipe.fields import Between, Count, NotNegative, Positive, Share, settle
+from inceptions.recipe.schedule import Schedule
+from inceptions.weights import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+
+Side = Annotated[int, Between(1, 8192)]
+BelowOne = Annotated[float, Between(0, 0.999_999)]
+
+# Sizes during progressive resizing move in these stairs (pixels): few enough that the backend's kernels are found once each.
+SIZE_STAIR = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optim:
+    """The optimiser and its numbers.
+
+    Attributes:
+        kind: "adamw" (Loshchilov & Hutter 2019), "sgd" with momentum, "rmsprop" as Keras and torch have it (epsilon outside the
+            root, accumulator from 0).
+        lr: the full learning rate; the schedule multiplies it.
+        weight_decay: on the weights of convolutions and dense layers; never on biases and the scale and shift of norms.
+        momentum: of "sgd" and "rmsprop".
+        betas: of "adamw".
+        alpha: decay of the squared gradient's average in "rmsprop".
+        eps: of "adamw" and "rmsprop".
+        clip: largest norm of the whole gradient; None leaves it as it is.
+
+    Raises:
+        UsageError: a value of the wrong type or out of range.
+    """
+
+    kind: Literal["adamw", "sgd", "rmsprop"] = "adamw"
+    lr: Positive
+    weight_decay: NotNegative = 0.0
+    momentum: BelowOne = 0.0
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
+    alpha: BelowOne = 0.99
+    eps: Positive = 1e-8
+    clip: Positive | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit."""
+        settle(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How a whole image is shown to the network outside training; the sizes are the recipe's.
+
+    Attributes:
+        resize: "shorter_side" and a centre crop, or "exact": the whole image, its aspect given up.
+        crop_share: side of the centre crop over the shorter side of the resized image.
+        interpolation: of the resize.
+        mean: subtracted from each channel on the scale 0 to 1, in training too.
+        std: each channel is divided by it, in training too.
+
+    Raises:
+        UsageError: a value of the wrong type or out of range.
+    """
+
+    resize: Literal["shorter_side", "exact"] = "shorter_side"
+    crop_share: Annotated[float, Between(0.1, 1)] = 0.875
+    interpolation: Literal["nearest", "bilinear", "bicubic", "box"] = "bilinear"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[Positive, Positive, Positive] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit."""
+        settle(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A training run as data.
+
+    Attributes:
+        name: what `inceptions train --recipe` calls it.
+        summary: what it is for, in one line.
+        source: who published it; "" for our own.
+        command: the command that runs it.
+        result: what it is known to reach, published or measured.
+        unknown: what the source leaves open, and how it was filled.
+        seed: of the initial weights, the order, the augmentation and dropout.
+        epochs: passes over the training images.
+        steps_per_epoch: batches that count as an epoch, taken from an endless stream of shuffled passes as Keras does; None for
+            one pass.
+        batch_size: images in a step.
+        image_size: side of the training images in pixels, at the end of the growth.
+        source_size: training images are first made smaller until their shorter side has this many pixels, never larger; None
+            cuts crops out of the originals. Once reduced, a few thousand images fit into memory.
+        start_size: side in the first epoch, when it grows (Tan & Le 2021, arXiv:2104.00298, section 4); None if it does not.
+        grow: share of the epochs over which the size grows.
+        test_size: side of the images in validation and afterwards; `image_size` if None. Random crops magnify, so a network may
+            want larger images in use than in training (Touvron et al. 2019, arXiv:1906.06423).
+        aux_weight: weight of each auxiliary head's loss in training.
+        label_smoothing: share of the target spread over all classes (Szegedy et al. 2015, arXiv:1512.00567, section 7).
+        ema: decay of the moving average of the weights that is validated and saved; None for the weights themselves.
+        optim: the optimiser.
+        schedule: of the learning rate.
+        augment: what happens to a training image.
+        view: what happens to an image outside training.
+
+    Raises:
+        UsageError: a value of the wrong type or out of range, or two that contradict each other.
+    """
+
+    name: str
+    summary: str
+    source: str = ""
+    command: str = ""
+    result: str = ""
+    unknown: tuple[str, ...] = ()
+    seed: Annotated[int, Between(0, 2**31 - 1)] = 0
+    epochs: Count
+    steps_per_epoch: Count | None = None
+    # Batch norm in training needs two images to have a variance.
+    batch_size: Annotated[int, Between(2, 1_000_000)]
+    image_size: Side
+    source_size: Side | None = None
+    start_size: Side | None = None
+    grow: Share = 0.8
+    test_size: Side | None = None
+    aux_weight: NotNegative = 0.3
+    label_smoothing: BelowOne = 0.0
+    ema: BelowOne | None = None
+    optim: Optim
+    schedule: Schedule = field(default_factory=Schedule)
+    augment: Augment = field(default_factory=Augment)
+    view: View = field(default_factory=View)
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit."""
+        settle(self)
+        if self.start_size is not None and self.start_size > self.image_size:
+            raise UsageError(f"start_size ({self.start_size}) must not be above image_size ({self.image_size}).")
+
+    def size_at(self, epoch: int) -> int:
+        """Side of the training images in pixels in an epoch (counted from 0)."""
+        growing = self.grow * self.epochs
+        if self.start_size is None or epoch >= growing:
+            return self.image_size
+        side = self.start_size + (self.image_size - self.start_size) * epoch / growing
+        return min(self.image_size, max(self.start_size, SIZE_STAIR * round(side / SIZE_STAIR)))
+
+    def learning_rate(self, step: int, steps_per_epoch: int) -> float:
+        """The rate of one update, as a pure function of the number of updates before it."""
+        return self.optim.lr * self.schedule.factor(step, steps_per_epoch=steps_per_epoch, epochs=self.epochs)
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """What validation and every later use of the weights does to an image."""
+        side = self.test_size or self.image_size
+        shorter = self.view.resize == "shorter_side"
+        return Preprocess(
+            size=(side, side),
+            resize=self.view.resize,
+            resize_to=round(side / self.view.crop_share) if shorter else 0,
+            interpolation=self.view.interpolation,
+            mean=self.view.mean,
+            std=self.view.std,
+        )
