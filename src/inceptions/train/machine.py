@@ -1,0 +1,140 @@
+"""Where a run computes and in which precision: chosen from the machine, said out loud, and open to be overruled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import Tensor
+
+from inceptions.errors import MachineError, UsageError, unknown
+
+Precision = Literal["fp32", "bf16"]
+PRECISIONS = ("auto", *get_args(Precision))
+MOST_WORKERS = 8
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    """The device to compute on: the named one, or the first GPU if there is one, or the CPU.
+
+    Args:
+        wanted: "auto", "cpu", "cuda" or "mps", with an index if need be ("cuda:1").
+
+    Raises:
+        UsageError: no name of a device.
+        MachineError: this machine does not have it.
+    """
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        raise unknown("device", wanted, ("auto", "cpu", "cuda", "mps")) from None
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device.type not in there:
+        raise unknown("device", wanted, ("auto", *there))
+    if not there[device.type]:
+        raise MachineError(f"There is no {wanted} on this machine that torch {torch.__version__} can use. Try --device auto.")
+    return device
+
+
+def choose_precision(wanted: str, device: torch.device) -> Precision:
+    """The precision to compute in: the named one, or bf16 where the hardware multiplies it faster than fp32.
+
+    Args:
+        wanted: "auto", "fp32" or "bf16". bf16 is autocast: weights, optimiser and losses stay in fp32.
+        device: where it will be computed.
+
+    Raises:
+        UsageError: no such precision.
+    """
+    match wanted:
+        case "fp32" | "bf16":
+            return wanted
+        case "auto":
+            return "bf16" if _fast_bf16(device) else "fp32"
+    raise unknown("precision", wanted, PRECISIONS)
+
+
+def _fast_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        # Releases of torch that cannot be asked yet get the precision that is safe everywhere.
+        has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(has.get("amx_bf16") or has.get("avx512_bf16"))
+    return False
+
+
+def choose_workers(wanted: str | int, device: torch.device) -> int:
+    """Processes that prepare images: on a GPU all cores but one; on the CPU half of them, since the network needs the cores.
+
+    Args:
+        wanted: "auto" or a number; 0 prepares the images in the training process itself.
+        device: where the network computes.
+
+    Raises:
+        UsageError: not a number of processes.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if wanted == "auto":
+        return max(1, min(MOST_WORKERS, cores // 2 if device.type == "cpu" else cores - 1))
+    if isinstance(wanted, bool) or not isinstance(wanted, int) or not 0 <= wanted <= 256:
+        raise UsageError(f"workers must be auto or a whole number from 0 to 256, not {wanted!r}.")
+    return wanted
+
+
+def start(device: torch.device, precision: Precision) -> Accelerator:
+    """The accelerator of one run.
+
+    Raises:
+        MachineError: the process was launched as one of several, which this version cannot train with.
+    """
+    # Accelerate keeps device and precision for the life of the process; a second run in it may want others.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no" if precision == "fp32" else precision)
+    if accelerator.num_processes > 1:
+        raise MachineError(
+            f"Training was launched as {accelerator.num_processes} processes, and this version trains in one. Start it without "
+            "a launcher."
+        )
+    return accelerator
+
+
+class Readback:
+    """A few numbers on their way from the device to Python, while the device goes on with what it was given since.
+
+    Args:
+        device: where they come from.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._event = torch.cuda.Event() if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._host: Tensor | None = None
+
+    def fetch(self, values: Tensor) -> None:
+        """Start to fetch a tensor of one dimension."""
+        if self._event is None:
+            self._host = values.cpu()
+            return
+        if self._host is None:
+            self._host = torch.empty_like(values, device="cpu", pin_memory=True)
+        self._host.copy_(values, non_blocking=True)
+        self._event.record()
+
+    def numbers(self) -> list[float]:
+        """Wait for what was fetched, and only for that."""
+        assert self._host is not None
+        if self._event is not None:
+            self._event.synchronize()
+        return [float(value) for value in self._host.tolist()]

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from inceptions.architecture import Options
+from inceptions.errors import UsageError
+from inceptions.recipe import override, recipe
+from inceptions.train import Manifest, job
+from inceptions.train.runs import is_finished, new_run, unfinished_run
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def begin(run: Path, *, epochs: int = 3, done: int = 0, checkpoint: bool = True, when: int = 0) -> Path:
+    """A run's folder as `train` leaves it after some epochs."""
+    manifest = Manifest(
+        recipe=override(recipe("tutorial"), [f"epochs={epochs}"]),
+        data="photos",
+        fingerprint="00",
+        images=(8, 2),
+        classes=("a", "b"),
+        model="plain_cnn",
+        variant="tutorial",
+        options=asdict(Options(num_classes=2, width=0.5)),
+        precision="fp32",
+        versions={},
+    )
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "recipe.toml").write_text(manifest.to_toml())
+    rows = [{"epoch": epoch, "step": 10 * epoch} for epoch in range(1, done + 1)]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    if checkpoint:
+        (run / "checkpoints" / f"step-{10 * done:08d}.safetensors").touch()
+    for name in ("recipe.toml", "metrics.jsonl"):
+        os.utime(run / name, (when, when))
+    return run
+
+
+def test_the_digits_are_the_default() -> None:
+    found = job()
+    assert (found.data, found.recipe, found.model, found.variant) == ("digits", recipe("digits"), "googlenet", None)
+    assert (found.width, found.depth, found.resume, found.run) == (1.0, 1.0, False, Path("runs/digits-googlenet-1"))
+
+
+def test_a_folder_gets_the_recipe_for_folders(tmp_path: Path) -> None:
+    found = job(data="some/photos/", settings=("epochs=7",), model="plain_cnn", width=0.5)
+    assert found.recipe == override(recipe("scratch"), ["epochs=7"])
+    assert (found.run, found.width) == (Path("runs/photos-plain_cnn-1"), 0.5)
+    assert job(data="some/photos", recipe="tutorial").recipe == recipe("tutorial")
+    (tmp_path / "digits").mkdir()
+    assert job(data="digits").recipe == recipe("scratch"), "a folder of that name is a folder"
+
+
+def test_new_runs_are_counted(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        run = new_run("my photos", "googlenet/paper", tmp_path)
+        assert run == tmp_path / f"my-photos-googlenet-paper-{number}"
+        assert not run.exists()
+        run.mkdir()
+
+
+def test_a_resumed_run_knows_itself(tmp_path: Path) -> None:
+    run = begin(tmp_path / "here", done=1)
+    found = job(run=run, resume=True)
+    assert found.recipe == override(recipe("tutorial"), ["epochs=3"])
+    assert (found.data, found.model, found.variant, found.width) == ("photos", "plain_cnn", "tutorial", 0.5)
+    assert (found.run, found.resume) == (run, True)
+
+
+def test_what_is_said_beside_resume_counts(tmp_path: Path) -> None:
+    """So that `train` can show how it differs, instead of passing over it in silence."""
+    run = begin(tmp_path / "here", done=1)
+    found = job(run=run, resume=True, data="moved", settings=("epochs=9",), model="googlenet", width=1.0)
+    assert (found.data, found.model, found.variant, found.width) == ("moved", "googlenet", None, 1.0)
+    assert found.recipe == override(recipe("tutorial"), ["epochs=9"])
+    assert job(run=run, resume=True, recipe="scratch").recipe == recipe("scratch")
+
+
+def test_resuming_picks_the_newest_unfinished_run() -> None:
+    runs = Path("runs")
+    begin(runs / "old", done=1, when=10)
+    begin(runs / "new", done=1, when=30)
+    begin(runs / "finished", done=3, when=40)
+    (runs / "no run").mkdir()
+    assert unfinished_run() == runs / "new"
+    assert job(resume=True).run == runs / "new"
+
+
+def test_finished_means_saved(tmp_path: Path) -> None:
+    assert is_finished(begin(tmp_path / "a", done=3))
+    assert not is_finished(begin(tmp_path / "b", done=3, checkpoint=False)), (
+        "killed between its last row and its last checkpoint"
+    )
+    assert not is_finished(begin(tmp_path / "c", done=2))
+    assert not is_finished(begin(tmp_path / "d", done=0))
+    (tmp_path / "a" / "metrics.jsonl").write_text("{")
+    assert not is_finished(tmp_path / "a")
+
+
+def test_nothing_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no unfinished run under runs/"):
+        job(resume=True)
+    with pytest.raises(UsageError, match="no run in nowhere"):
+        job(resume=True, run=Path("nowhere"))
+    with pytest.raises(UsageError, match="no run in"):
+        job(resume=True, run=tmp_path)
+
+
+def test_killed_before_anything_was_written_down(tmp_path: Path) -> None:
+    found = job(resume=True, run=tmp_path, data="photos")
+    assert (found.data, found.run, found.recipe, found.resume) == ("photos", tmp_path, recipe("scratch"), True)
