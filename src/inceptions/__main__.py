@@ -1,0 +1,5 @@
+"""`python -m inceptions` is the command."""
+
+from inceptions.cli import main
+
+main()

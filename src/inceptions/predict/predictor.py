@@ -1,0 +1,207 @@
+"""A weight file that answers: which class is this image, and how sure is the network?"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, overload
+
+import PIL.Image
+import torch
+from torch import Tensor
+
+from inceptions.data import ImageError, decode, evaluation, normalise
+from inceptions.errors import UsageError
+from inceptions.network import Network
+from inceptions.train.machine import choose_device
+from inceptions.weights import Card, Preprocess, load_model
+
+Image = str | Path | bytes | BinaryIO | PIL.Image.Image
+"""Whatever an image may come as: a path, a file's content, an open file, a Pillow image."""
+
+BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One class and its probability (softmax, 0 to 1); `index` is the output it belongs to."""
+
+    label: str
+    index: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """The answer for one image.
+
+    Attributes:
+        path: where the image came from; None if it was not a file.
+        top: the likeliest classes, best first; empty where the image could not be read.
+        error: why it could not be read, as a part of a sentence; None where it could.
+    """
+
+    path: str | None
+    top: tuple[Guess, ...] = ()
+    error: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The likeliest class.
+
+        Raises:
+            ImageError: the image could not be read.
+        """
+        return self._best.label
+
+    @property
+    def probability(self) -> float:
+        """How likely it is, 0 to 1.
+
+        Raises:
+            ImageError: the image could not be read.
+        """
+        return self._best.probability
+
+    @property
+    def _best(self) -> Guess:
+        if not self.top:
+            raise ImageError(self.path or "image", self.error or "there is no answer for it")
+        return self.top[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: `path`, and `top` (of `class`, `index`, `probability`) or `error`."""
+        if self.error is not None:
+            return {"path": self.path, "error": self.error}
+        top = [{"class": guess.label, "index": guess.index, "probability": guess.probability} for guess in self.top]
+        return {"path": self.path, "top": top}
+
+
+class Predictor:
+    """A network with what it needs to answer for images instead of tensors.
+
+    Attributes:
+        model: the network, in evaluation mode.
+        card: what its weight file says about it.
+    """
+
+    def __init__(self, model: Network, card: Card, *, device: str = "auto") -> None:
+        self.device = choose_device(device)
+        self.model = model.eval().to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.card = card
+        self._pixels = evaluation(card.preprocess)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name of each output, in order."""
+        return self.card.classes
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """From a decoded image to the network's input."""
+        return self.card.preprocess
+
+    # Text and bytes are sequences too, but of nothing that is an image: they mean one.
+    @overload
+    def predict(self, image: Image, top: int = 5) -> Prediction: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def predict(self, image: Sequence[Image], top: int = 5) -> list[Prediction]: ...
+
+    def predict(self, image: Image | Sequence[Image], top: int = 5) -> Prediction | list[Prediction]:
+        """Say what is on an image, or on each of several.
+
+        Args:
+            image: a path, a file's content, an open file or a Pillow image; or a sequence of them.
+            top: how many classes to name, best first; all of them if there are fewer.
+
+        Returns:
+            One prediction, or a list of them in the order given. In a list, an image that cannot be read has its `error` said.
+
+        Raises:
+            ImageError: a single image that cannot be read.
+            UsageError: `top` is not at least 1.
+        """
+        if isinstance(image, Sequence) and not isinstance(image, (str, bytes)):
+            return list(self.stream(image, top=top))
+        (prediction,) = self.stream([image], top=top)
+        if prediction.error is not None:
+            raise ImageError(prediction.path or "image", prediction.error)
+        return prediction
+
+    def stream(self, images: Iterable[Image], *, top: int = 5) -> Iterator[Prediction]:
+        """As `predict` for a list, but one answer at a time and in bounded memory: the next images are decoded meanwhile.
+
+        Raises:
+            UsageError: `top` is not at least 1.
+        """
+        if top < 1:
+            raise UsageError(f"top must be at least 1, not {top}.")
+        return self._stream(iter(images), top)
+
+    def _stream(self, images: Iterator[Image], top: int) -> Iterator[Prediction]:
+        pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
+        waiting: deque[list[tuple[str | None, Future[Tensor]]]] = deque()
+        try:
+            while chunk := [(_path(image), pool.submit(self._prepare, image)) for image in islice(images, BATCH)]:
+                waiting.append(chunk)
+                if len(waiting) > 1:
+                    yield from self._answer(waiting.popleft(), top)
+            while waiting:
+                yield from self._answer(waiting.popleft(), top)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _prepare(self, image: Image) -> Tensor:
+        return self._pixels(decode(Path(image) if isinstance(image, str) else image))
+
+    def _answer(self, chunk: list[tuple[str | None, Future[Tensor]]], top: int) -> list[Prediction]:
+        """One forward pass for the readable ones of a chunk."""
+        pixels: list[Tensor] = []
+        reasons: list[str | None] = []
+        for _, future in chunk:
+            try:
+                pixels.append(future.result())
+                reasons.append(None)
+            except ImageError as error:
+                reasons.append(error.reason)
+        rows = iter(self._guesses(torch.stack(pixels), top) if pixels else [])
+        return [
+            Prediction(path=path, top=next(rows) if reason is None else (), error=reason)
+            for (path, _), reason in zip(chunk, reasons, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def _guesses(self, pixels: Tensor, top: int) -> list[tuple[Guess, ...]]:
+        """Best classes for `pixels` (uint8, `[batch, channels, height, width]`)."""
+        batch = normalise(pixels.to(self.device), self.preprocess).contiguous(memory_format=torch.channels_last)
+        best = self.model(batch).float().softmax(dim=1).topk(min(top, len(self.classes)))
+        return [
+            tuple(Guess(self.classes[i], i, probability) for i, probability in zip(indices, values, strict=True))
+            for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
+
+def load(path: str | Path, *, device: str = "auto") -> Predictor:
+    """A predictor from a weight file, or from a run folder (its best weights).
+
+    Args:
+        path: `weights.safetensors`, or the folder that holds it.
+        device: "cpu", "cuda", …; "auto" takes a GPU if there is one.
+
+    Raises:
+        WeightsError: there is no weight file, or it is not one that can be read.
+        UsageError: no name of a device.
+        MachineError: the machine has no such device.
+    """
+    model, card = load_model(Path(path))
+    return Predictor(model, card, device=device)
+
+
+def _path(image: Image) -> str | None:
+    return str(image) if isinstance(image, (str, Path)) else None
