@@ -13,7 +13,6 @@ from torch.nn import functional
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from inceptions.network import Network, create_model
-from inceptions.weights.names import to_ours, to_theirs
 from inceptions.weights.torchvision import googlenet as torchvision_names
 
 
@@ -60,8 +59,8 @@ def torchvision_googlenet() -> nn.Module:
 @pytest.fixture
 def ours(torchvision_googlenet: nn.Module) -> Network:
     model = create_model("googlenet", num_classes=11)
-    pairs = torchvision_names(model.architecture)
-    model.load_state_dict(to_ours(pairs, torchvision_googlenet.state_dict(), "torchvision"))
+    names = torchvision_names(model.architecture)
+    model.load_state_dict(names.to_ours(torchvision_googlenet.state_dict(), model.state_dict(), "torchvision"))
     without_dropout(model)
     return model
 
@@ -86,7 +85,7 @@ def test_equals_torchvision_in_training(shared: Path, ours: Network, torchvision
     assert_close(found["aux_4d"], expected.aux_logits2)
     assert_close(found["main"], expected.logits)
     # The same step moved the same batch norm averages.
-    for name, tensor in to_theirs(torchvision_names(ours.architecture), ours.state_dict()).items():
+    for name, tensor in torchvision_names(ours.architecture).to_theirs(ours.state_dict()).items():
         torch.testing.assert_close(tensor, torchvision_googlenet.state_dict()[name], rtol=1e-5, atol=1e-5)
 
 
@@ -99,7 +98,7 @@ def test_gradients_equal_torchvision(shared: Path, ours: Network, torchvision_go
 
 
 def test_translation_is_a_bijection(ours: Network, torchvision_googlenet: nn.Module) -> None:
-    back = to_theirs(torchvision_names(ours.architecture), ours.state_dict())
+    back = torchvision_names(ours.architecture).to_theirs(ours.state_dict())
     theirs = torchvision_googlenet.state_dict()
     assert set(back) == set(theirs)
     assert all(torch.equal(back[name], theirs[name]) for name in theirs)

@@ -6,3 +6,4 @@ from inceptions.architecture.catalogue import variants as variants
 from inceptions.architecture.cost import cost as cost
 from inceptions.architecture.declaration import Architecture as Architecture
 from inceptions.architecture.declaration import Options as Options
+from inceptions.architecture.diagram import diagram as diagram

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from inceptions.architecture import googlenet, plain_cnn
+from inceptions.architecture import (
+    bn_inception,
+    googlenet,
+    inception_resnet,
+    inception_v2,
+    inception_v3,
+    inception_v4,
+    plain_cnn,
+)
 from inceptions.architecture.declaration import Architecture, Options
 from inceptions.errors import unknown
 
@@ -21,6 +29,12 @@ class Entry:
 
 NETWORKS: dict[str, Entry] = {
     "googlenet": Entry(googlenet.googlenet, googlenet.SUMMARIES),
+    "bn_inception": Entry(bn_inception.bn_inception, bn_inception.SUMMARIES),
+    "inception_v2": Entry(inception_v2.inception_v2, inception_v2.SUMMARIES),
+    "inception_v3": Entry(inception_v3.inception_v3, inception_v3.SUMMARIES),
+    "inception_v4": Entry(inception_v4.inception_v4, inception_v4.SUMMARIES),
+    "inception_resnet_v1": Entry(inception_resnet.inception_resnet_v1, inception_resnet.SUMMARIES_V1),
+    "inception_resnet_v2": Entry(inception_resnet.inception_resnet_v2, inception_resnet.SUMMARIES_V2),
     "plain_cnn": Entry(plain_cnn.plain_cnn, plain_cnn.SUMMARIES),
 }
 

@@ -2,15 +2,17 @@
 
 A multiply-add is one multiplication and one addition of a convolution or a dense layer, the unit the papers count in; biases,
 batch norm, pooling and activations are not counted (nor do the papers). Parameters are what training changes: weights, biases,
-and batch norm's scale and shift.
+and batch norm's scale and shift. Two other ways of counting them are in use for this family, and `Bill` has both: TF-slim's
+networks have no scale, and Keras's totals leave the scale out and include the running mean and variance.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
-from inceptions.architecture.declaration import Architecture
+from inceptions.architecture.declaration import Architecture, leaves
 from inceptions.architecture.nodes import (
     BatchNorm,
     Chain,
@@ -21,13 +23,16 @@ from inceptions.architecture.nodes import (
     Flatten,
     GlobalPool,
     GridPool,
+    Head,
+    L2Normalise,
     LocalResponseNorm,
     Node,
     Pool,
     Residual,
-    window,
+    SeparableConv,
 )
 from inceptions.architecture.shapes import Shape, TooSmall, after
+from inceptions.architecture.view import View, behind
 from inceptions.errors import UsageError
 
 
@@ -70,15 +75,36 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What one value of a map sees: a square of `field` pixels, `jump` pixels from its neighbour's."""
+class Layers:
+    """How many layers of the kinds that people count.
 
-    field: int = 1
-    jump: int = 1
+    Attributes:
+        convolutions: a separable one is two.
+        batch_norms: after convolutions and dense layers.
+        normalised_channels: of all batch norms together; each has a scale, a shift, a running mean and a running variance.
+    """
 
-    def through(self, kernel: int, stride: int) -> View:
-        """The view behind a window."""
-        return View(self.field + (kernel - 1) * self.jump, self.jump * stride)
+    convolutions: int
+    batch_norms: int
+    normalised_channels: int
+
+    @classmethod
+    def of(cls, architecture: Architecture, heads: tuple[Head, ...]) -> Layers:
+        """Count the trunk and these heads."""
+        convolutions, normalised = 0, []
+        for tree in (architecture.trunk, *(head.body for head in heads)):
+            for _, leaf in leaves(tree):
+                match leaf:
+                    case Conv(filters=channels, norm=norm):
+                        convolutions += 1
+                    case SeparableConv(filters=channels, norm=norm):
+                        convolutions += 2
+                    case Dense(units=channels, norm=norm):
+                        pass
+                    case _:
+                        continue
+                normalised += [channels] if norm is not None else []
+        return cls(convolutions, len(normalised), sum(normalised))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +129,11 @@ class Bill:
         return sum(node.params for node in self.nodes)
 
     @property
+    def params_trunk(self) -> int:
+        """Parameters of the trunk alone: what a network without its classifier has."""
+        return sum(node.params for node in self.nodes[: len(self.architecture.taps)])
+
+    @property
     def params_with_heads(self) -> int:
         """Parameters with the auxiliary heads."""
         return self.params + sum(head.params for head in self.heads)
@@ -113,12 +144,28 @@ class Bill:
         return sum(node.macs for node in self.nodes)
 
     @property
+    def macs_trunk(self) -> int:
+        """Multiply-adds of the trunk alone."""
+        return sum(node.macs for node in self.nodes[: len(self.architecture.taps)])
+
+    @property
     def macs_with_heads(self) -> int:
         """Multiply-adds of one image's forward pass in training."""
         return self.macs + sum(head.macs for head in self.heads)
 
+    @property
+    def layers(self) -> Layers:
+        """Convolutions and batch norms, without the auxiliary heads."""
+        return Layers.of(self.architecture, self.architecture.heads[-1:])
+
+    @property
+    def layers_with_heads(self) -> Layers:
+        """Convolutions and batch norms, with the auxiliary heads."""
+        return Layers.of(self.architecture, self.architecture.heads)
+
     def to_dict(self) -> dict[str, Any]:
         """The stable document of `inceptions cost --json`."""
+        layers, all_layers = self.layers, self.layers_with_heads
         return {
             "model": self.architecture.name,
             "variant": self.architecture.variant,
@@ -126,8 +173,19 @@ class Bill:
             "minimum_size": self.architecture.minimum_size,
             "params": self.params,
             "params_with_heads": self.params_with_heads,
+            "params_trunk": self.params_trunk,
+            "params_slim": self.params - layers.normalised_channels,
+            "params_slim_with_heads": self.params_with_heads - all_layers.normalised_channels,
+            "params_keras": self.params + layers.normalised_channels,
+            "params_keras_with_heads": self.params_with_heads + all_layers.normalised_channels,
             "macs": self.macs,
             "macs_with_heads": self.macs_with_heads,
+            "macs_trunk": self.macs_trunk,
+            "convolutions": layers.convolutions,
+            "convolutions_with_heads": all_layers.convolutions,
+            "batch_norms": layers.batch_norms,
+            "batch_norms_with_heads": all_layers.batch_norms,
+            "activations": sum(node.activations for node in self.nodes),
             "nodes": [node.to_dict() for node in self.nodes],
             "heads": [head.to_dict() for head in self.heads],
         }
@@ -149,17 +207,19 @@ def cost(architecture: Architecture, size: tuple[int, int] | None = None) -> Bil
         points = dict(architecture.walk(entrance))
     except TooSmall as error:
         raise UsageError(
-            f"{architecture.full_name} needs images of at least {architecture.minimum_size}×{architecture.minimum_size} pixels, "
-            f"not {height}×{width}: {error}."
+            f"{architecture.full_name} needs images of at least {architecture.minimum_size}×{architecture.minimum_size} "
+            f"pixels, not {height}×{width}: {error}."
         ) from error
-    nodes, view, views = [], View(), {}
+    nodes: list[Cost] = []
+    view, views = View(), {}
     shape = entrance
     for node in architecture.trunk.nodes:
         counted, view = _count(node, shape, view)
         nodes.append(counted)
         views[node.name] = view
         shape = counted.output
-    nodes += _count_each(architecture.main.body.nodes, shape, view, "main")[0]
+    main = architecture.main
+    nodes += _count_each(main.body.nodes, points[main], views[architecture.way[-1]], "main")[0]
     heads = []
     for head in architecture.heads[:-1]:
         assert head.at is not None
@@ -184,14 +244,14 @@ def _count(node: Node, shape: Shape, view: View, path: str = "") -> tuple[Cost, 
         case Concat(branches=branches):
             counted = [_count(branch, shape, view, path) for branch in branches]
             inside = [one for one, _ in counted]
-            view = max((behind for _, behind in counted), key=lambda behind: behind.field)
+            view = reduce(View.joined, (seen for _, seen in counted))
             op = f"concat of {len(branches)}"
         case Residual(body=body, scale=scale):
             inside, view = _count_each(body.nodes, shape, view, path)
             op = f"residual ×{scale:g}"
         case _:
             params, macs = _weights(node, shape, out)
-            view = _window(node, shape, view)
+            view = behind(node, shape, view)
             return Cost(path, _op(node), out, params, macs, out.values, view.field), view
     own = sum(one.activations for one in inside) + (0 if isinstance(node, Chain) else out.values)
     total = Cost(
@@ -216,6 +276,11 @@ def _weights(node: Node, shape: Shape, out: Shape) -> tuple[int, int]:
             weights = shape.channels * node.window[0] * node.window[1] * node.filters
             bias = node.filters if node.has_bias else 0
             return weights + bias + _norm(norm, node.filters), weights * out.height * out.width
+        case SeparableConv(norm=norm):
+            each = shape.channels * node.multiplier
+            weights = each * (node.window[0] * node.window[1] + node.filters)
+            bias = node.filters if node.has_bias else 0
+            return weights + bias + _norm(norm, node.filters), weights * out.height * out.width
         case Dense(units=units, norm=norm, bias=bias):
             weights = shape.channels * units
             return weights + (units if bias else 0) + _norm(norm, units), weights
@@ -227,25 +292,12 @@ def _norm(norm: BatchNorm | None, channels: int) -> int:
     return 0 if norm is None else 2 * channels
 
 
-def _window(node: Node, shape: Shape, view: View) -> View:
-    match node:
-        case Conv(kernel=kernel, stride=stride):
-            return view.through(max(window(kernel)), stride)
-        case Pool(kernel=kernel, stride=stride):
-            return view.through(kernel, stride)
-        case GlobalPool():
-            return view.through(max(shape.height, shape.width), 1)
-        case GridPool(grid=grid):
-            side = max(shape.height, shape.width)
-            return view.through(-(-side // grid), max(1, side // grid))
-        case _:
-            return view
-
-
 def _op(node: Node) -> str:
     match node:
         case Conv(stride=stride):
             return f"conv {node.window[0]}×{node.window[1]}{_over(stride)}"
+        case SeparableConv(stride=stride):
+            return f"separable conv {node.window[0]}×{node.window[1]}{_over(stride)}"
         case Pool(kind=kind, kernel=kernel, stride=stride):
             return f"{kind} pool {kernel}×{kernel}{_over(stride)}"
         case GridPool(grid=grid, kernel=kernel, stride=stride):
@@ -258,6 +310,8 @@ def _op(node: Node) -> str:
             return f"dropout {p:.0%}"
         case Flatten():
             return "flatten"
+        case L2Normalise():
+            return "divide by length"
         case _:
             return "dense"
 

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
-from inceptions.architecture.nodes import Chain, Concat, Dense, Dropout, GlobalPool, Head, Node, Residual, chain
-from inceptions.architecture.shapes import Shape, TooSmall, after
+from inceptions.architecture.nodes import Chain, Concat, Conv, Dense, Dropout, GlobalPool, Head, Node, Pool, Residual, chain
+from inceptions.architecture.shapes import Shape, TooSmall, after, reduction
 from inceptions.errors import UsageError, unknown
 
-Initialiser = Literal["xavier", "he", "variance_scaling"]
+Initialiser = Literal["xavier", "he", "variance_scaling", "truncated_normal", "glorot"]
 """How weights start; `inceptions.network.initialise` says what each name means and who used it."""
 
-# No network of the family needs more; the search for a minimum starts here.
+# No network of the family needs more; the search for a minimum ends here.
 LARGEST_MINIMUM = 512
+
+
+class Row(Protocol):
+    """A row of a paper's table: a frozen dataclass with the module's name."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+        ...
+
+
+R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +44,12 @@ class Options:
         until: name of the last node to keep; pooling and a new classifier follow it. None keeps all.
         width: factor on the number of filters.
         depth: factor on the number of modules in each stage.
+        residual_scale: factor on every residual that a ReLU follows, 0 to 1 (1 means none); None keeps the published ones.
+        padding: "same" pads every window of the trunk, so that a stride of s divides sides by s, rounded up, and nothing else
+            changes them: what dense prediction needs to align its maps.
 
     Raises:
-        UsageError: a number out of range.
+        UsageError: a value out of range.
     """
 
     num_classes: int = 1000
@@ -40,6 +58,8 @@ class Options:
     until: str | None = None
     width: float = 1.0
     depth: float = 1.0
+    residual_scale: float | None = None
+    padding: Literal["published", "same"] = "published"
 
     def __post_init__(self) -> None:
         """Refuse numbers no network can have."""
@@ -51,6 +71,11 @@ class Options:
             value = getattr(self, name)
             if not isinstance(value, (int, float)) or not 0 < value <= 16:
                 raise UsageError(f"{name} must be a number above 0 and at most 16, not {value!r}.")
+        scale = self.residual_scale
+        if scale is not None and (not isinstance(scale, (int, float)) or not 0 <= scale <= 1):
+            raise UsageError(f"residual_scale must be a number from 0 to 1, not {scale!r}.")
+        if self.padding not in ("published", "same"):
+            raise UsageError(f"padding must be 'published' or 'same', not {self.padding!r}.")
 
     def filters(self, published: int) -> int:
         """A published number of filters at this width (at least 4, so that no branch dies out)."""
@@ -59,6 +84,16 @@ class Options:
     def repeats(self, published: int) -> int:
         """A published number of modules at this depth (at least 1)."""
         return max(1, round(published * self.depth))
+
+    def stage(self, names: Sequence[str]) -> list[str]:
+        """A stage's modules at this depth: the first ones, or all and then the last again as `name_2`, `name_3`, ..."""
+        count = self.repeats(len(names))
+        return [*names[:count], *(f"{names[-1]}_{i}" for i in range(2, count - len(names) + 2))]
+
+    def rows(self, rows: Sequence[R]) -> list[R]:
+        """The same for rows of a table."""
+        names = self.stage([row.name for row in rows])
+        return [replace(rows[min(i, len(rows) - 1)], name=name) for i, name in enumerate(names)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +126,7 @@ class Architecture:
         trunk: everything up to the last feature map.
         heads: classifiers, in depth order; the last is "main".
         options: what it was declared with.
+        aliases: other names that taps go by, to the names they have here.
         published: the paper's own table, by node name.
         initialiser: how its weights start.
     """
@@ -103,6 +139,7 @@ class Architecture:
     trunk: Chain
     heads: tuple[Head, ...]
     options: Options
+    aliases: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, Published] = field(default_factory=dict)
     initialiser: Initialiser = "he"
 
@@ -127,23 +164,51 @@ class Architecture:
         return tuple(node.name for node in self.trunk.nodes)
 
     @cached_property
-    def minimum_size(self) -> int:
-        """The smallest square side that every layer, and every larger square, fits; found from the declaration."""
-        for size in range(LARGEST_MINIMUM, 0, -1):
-            try:
-                self.check(size, size)
-            except TooSmall:
-                return size + 1
-        return 1
+    def way(self) -> tuple[str, ...]:
+        """The taps that an image passes on its way to the main head: all, unless that hangs before the trunk's end."""
+        taps, at = self.taps, self.main.at
+        return taps if at is None else taps[: taps.index(at) + 1]
 
-    def check(self, height: int, width: int) -> None:
-        """Walk an input of this size through trunk and heads.
+    @cached_property
+    def strides(self) -> dict[int, str]:
+        """The last tap at each stride of the feature maps (2, 4, 8, ...): what pyramids and decoders are built on."""
+        found, stride = {}, 1
+        for node in self.trunk.nodes:
+            stride *= reduction(node)
+            if stride:
+                found[stride] = node.name
+        return found
+
+    def tap(self, asked: str | int) -> str:
+        """The tap somebody means: by its name, by an alias, by what is inside it ("inception_4a.branch_2"), or by its stride.
 
         Raises:
-            TooSmall: some window does not fit.
+            UsageError: there is none.
         """
-        for _, shape in self.walk(Shape(self.options.in_channels, height, width)):
-            assert shape.values > 0
+        if isinstance(asked, int):
+            if asked not in self.strides:
+                raise UsageError(f"{self.full_name} has no tap at stride {asked}; it has {', '.join(map(str, self.strides))}.")
+            return self.strides[asked]
+        head, *rest = asked.split(".")
+        known = self.aliases.get(head, head)
+        if known not in self.taps:
+            raise unknown(f"tap of {self.full_name}", asked, self.taps)
+        return ".".join((known, *rest))
+
+    @cached_property
+    def minimum_size(self) -> int:
+        """The smallest side that every layer fits; found from the declaration.
+
+        Every larger side fits too, because no window makes a larger map smaller and branches never disagree about a size; the
+        tests walk through all of them.
+        """
+        return bisect_left(range(LARGEST_MINIMUM), True, lo=1, key=self._fits)
+
+    def _fits(self, size: int) -> bool:
+        try:
+            return all(shape.values > 0 for _, shape in self.walk(Shape(self.options.in_channels, size, size)))
+        except TooSmall:
+            return False
 
     def walk(self, shape: Shape) -> Iterator[tuple[Head, Shape]]:
         """Each head with the shape it attaches to, for an input of `shape`.
@@ -172,46 +237,71 @@ def assemble(
     aux: tuple[Head, ...],
     main: Chain,
     options: Options,
+    main_at: str | None = None,
+    aliases: Mapping[str, str] | None = None,
     published: Mapping[str, Published] | None = None,
     initialiser: Initialiser = "he",
 ) -> Architecture:
     """Put a declared trunk and its heads together, cut at `options.until`, without what `options` leaves out.
 
     Auxiliary heads whose node is not there (cut off by `until` or by `depth`) go with it. A head on the last node that is kept
-    would be a second main head, and goes too.
+    would be a second main head, and goes too. A cut behind the node the main head hangs on leaves the head as it is.
 
     Raises:
-        UsageError: `options.until` is no node of the trunk.
+        UsageError: `options.until` is no node of the trunk, or there are no residuals for `options.residual_scale` to scale.
     """
-    names = [node.name for node in trunk]
-    assert len(set(names)) == len(names), f"{name}/{variant}: two nodes share a name"
-    if options.until is not None:
-        if options.until not in names:
-            raise unknown(f"tap of {name}/{variant}", options.until, names)
-        cut = names.index(options.until) + 1
-        if cut < len(names):
-            main = chain(
-                "main",
-                GlobalPool("pool"),
-                *(node for node in main.nodes if isinstance(node, Dropout)),
-                Dense("logits", options.num_classes),
-            )
-        trunk, names = trunk[:cut], names[:cut]
-    kept = tuple(head for head in aux if options.aux and head.at in names[:-1])
-    declared = Architecture(
+    if options.residual_scale is not None and not any(isinstance(node, Residual) for node in trunk):
+        raise UsageError(f"{name}/{variant} has no residual connections: residual_scale means nothing to it.")
+    if options.padding == "same":
+        trunk = tuple(padded(node) for node in trunk)
+    whole = Architecture(
         name=name,
         variant=variant,
         summary=summary,
         source=source,
         input_size=input_size,
         trunk=Chain("trunk", trunk),
-        heads=(*kept, Head("main", replace(main, name="main"))),
+        heads=(*(head for head in aux if options.aux), Head("main", main, at=main_at)),
         options=options,
+        aliases={alias: tap for alias, tap in (aliases or {}).items() if tap in {node.name for node in trunk}},
         published=published or {},
         initialiser=initialiser,
     )
-    assert all(head.body.nodes[-1].name == "logits" for head in declared.heads)
-    return declared
+    assert len(set(whole.taps)) == len(whole.taps), f"{whole.full_name}: two nodes share a name"
+    assert all(head.body.nodes[-1].name == "logits" for head in whole.heads)
+    last = whole.way[-1] if options.until is None else whole.tap(options.until)
+    if last not in whole.taps:
+        raise UsageError(f"A network can end at a whole node ({last.split('.')[0]}), not inside one ({options.until}).")
+    if last in whole.way[:-1]:
+        main = chain(
+            "main",
+            GlobalPool("pool"),
+            *(node for node in main.nodes if isinstance(node, Dropout)),
+            Dense("logits", options.num_classes),
+        )
+        main_at = None
+    cut = len(trunk) if options.until is None else whole.taps.index(last) + 1
+    before = whole.taps[: min(cut, len(whole.way)) - 1]
+    kept = tuple(head for head in whole.heads[:-1] if head.at in before)
+    return replace(whole, trunk=Chain("trunk", trunk[:cut]), heads=(*kept, Head("main", main, at=main_at)))
+
+
+def padded(node: Node) -> Node:
+    """The node with every window padded so that only strides change the size: `Options.padding`, "same"."""
+    match node:
+        case Conv(padding="valid"):
+            return replace(node, padding="same")
+        case Pool(padding="valid", kernel=kernel):
+            # An even window cannot be centred; rounding up gives it the same size.
+            return replace(node, padding="same", ceil=kernel % 2 == 0)
+        case Chain(nodes=nodes):
+            return replace(node, nodes=tuple(padded(inner) for inner in nodes))
+        case Concat(branches=branches):
+            return replace(node, branches=tuple(Chain(branch.name, tuple(map(padded, branch.nodes))) for branch in branches))
+        case Residual(body=body):
+            return replace(node, body=Chain(body.name, tuple(map(padded, body.nodes))))
+        case _:
+            return node
 
 
 def leaves(node: Node, path: str = "") -> Iterator[tuple[str, Node]]:

@@ -120,11 +120,11 @@ def googlenet(variant: Variant = "bn", options: Options | None = None) -> Archit
         conv("conv_2", wide(192), 3),
         *(() if bn else (LocalResponseNorm("norm_2"),)),
         halve("pool_2"),
-        *(module(row) for row in STAGE_3[: options.repeats(2)]),
+        *(module(row) for row in options.rows(STAGE_3)),
         halve("pool_3"),
-        *(module(row) for row in STAGE_4[: options.repeats(5)]),
+        *(module(row) for row in options.rows(STAGE_4)),
         halve("pool_4", kernel=2) if bn else halve("pool_4"),
-        *(module(row) for row in STAGE_5[: options.repeats(2)]),
+        *(module(row) for row in options.rows(STAGE_5)),
     )
     return assemble(
         name="googlenet",

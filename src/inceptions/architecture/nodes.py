@@ -44,6 +44,7 @@ class Conv:
         kernel: side of the window, or (height, width).
         norm: batch norm that follows; a convolution without one has a bias.
         bias: a bias of its own; None means "where there is no batch norm".
+        std: standard deviation its weights start with, where the paper's code sets one for this layer.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Conv:
     norm: BatchNorm | None = None
     bias: bool | None = None
     relu: bool = True
+    std: float | None = None
 
     @property
     def window(self) -> tuple[int, int]:
@@ -64,6 +66,34 @@ class Conv:
     def has_bias(self) -> bool:
         """Whether the convolution adds a bias of its own."""
         return self.norm is None if self.bias is None else self.bias
+
+
+@dataclass(frozen=True, slots=True)
+class SeparableConv:
+    """Every input channel convolved on its own into `multiplier` channels, then a 1x1 convolution to `filters`; norm, ReLU.
+
+    The first layer of the 2015 batch norm network (Ioffe and Szegedy 2015, appendix). Nothing stands between the two halves; a
+    bias belongs to the second.
+    """
+
+    name: str
+    filters: int
+    kernel: Kernel
+    multiplier: int
+    stride: int = 1
+    padding: Padding = "same"
+    norm: BatchNorm | None = None
+    relu: bool = True
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """(height, width) of the kernel."""
+        return window(self.kernel)
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether the 1x1 half adds a bias."""
+        return self.norm is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +163,21 @@ class Flatten:
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """Fully connected layer, then batch norm if any, then ReLU if `relu`."""
+    """Fully connected layer, then batch norm if any, then ReLU if `relu`; `std` as for `Conv`."""
 
     name: str
     units: int
     bias: bool = True
     norm: BatchNorm | None = None
     relu: bool = False
+    std: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class L2Normalise:
+    """A vector divided by its length: the embedding of a face network (Schroff et al. 2015)."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +198,10 @@ class Concat:
 
 @dataclass(frozen=True, slots=True)
 class Residual:
-    """relu(x + scale * body(x)); `relu=False` leaves the sum as it is (Szegedy et al. 2016, section 3.3)."""
+    """relu(x + scale * body(x)); `relu=False` leaves the sum as it is (Szegedy et al. 2016, sections 3.2 and 3.3).
+
+    The body ends in the paper's "filter expansion": a linear 1x1 convolution to as many channels as entered.
+    """
 
     name: str
     body: Chain
@@ -168,7 +209,7 @@ class Residual:
     relu: bool = True
 
 
-Leaf = Conv | Pool | GridPool | GlobalPool | LocalResponseNorm | Dropout | Flatten | Dense
+Leaf = Conv | SeparableConv | Pool | GridPool | GlobalPool | LocalResponseNorm | Dropout | Flatten | Dense | L2Normalise
 Node = Leaf | Chain | Concat | Residual
 
 
@@ -176,7 +217,7 @@ Node = Leaf | Chain | Concat | Residual
 class Head:
     """A classifier: nodes that end in a `Dense` named "logits", hung on the output of the trunk's node `at`.
 
-    `at=None` is the end of the trunk: the main head.
+    `at=None` is the end of the trunk, where the main head usually hangs.
     """
 
     name: str
@@ -195,5 +236,5 @@ def chain(name: str, *nodes: Node) -> Chain:
 
 
 def concat(name: str, *branches: tuple[Node, ...]) -> Concat:
-    """`Concat` of branches given as tuples of nodes, called branch_1, branch_2, ... from left to right in the paper's figure."""
+    """`Concat` of branches given as tuples of nodes, called branch_1, branch_2, ... from left to right in the figures."""
     return Concat(name, tuple(Chain(f"branch_{i}", nodes) for i, nodes in enumerate(branches, start=1)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 from inceptions.architecture.nodes import (
     Chain,
@@ -17,11 +18,13 @@ from inceptions.architecture.nodes import (
     Flatten,
     GlobalPool,
     GridPool,
+    L2Normalise,
     LocalResponseNorm,
     Node,
     Padding,
     Pool,
     Residual,
+    SeparableConv,
 )
 
 
@@ -61,7 +64,7 @@ def after(node: Node, shape: Shape) -> Shape:
         TooSmall: a window does not fit, or the branches of a `Concat` disagree.
     """
     match node:
-        case Conv(filters=filters):
+        case Conv(filters=filters) | SeparableConv(filters=filters):
             height, width = (
                 _slide(node.name, size, kernel, node.stride, node.padding, False, shape)
                 for size, kernel in zip((shape.height, shape.width), node.window, strict=True)
@@ -77,7 +80,7 @@ def after(node: Node, shape: Shape) -> Shape:
             return Shape(shape.channels, grid, grid)
         case GlobalPool():
             return Shape(shape.channels)
-        case LocalResponseNorm() | Dropout():
+        case LocalResponseNorm() | Dropout() | L2Normalise():
             return shape
         case Flatten():
             return Shape(shape.values)
@@ -97,6 +100,21 @@ def after(node: Node, shape: Shape) -> Shape:
             out = after(body, shape)
             assert out == shape, f"{node.name}: the body turns {shape} into {out}; a sum needs them equal"
             return shape
+
+
+def reduction(node: Node) -> int:
+    """How many times smaller the map is behind `node`; 0 where no map is left, only a vector or a fixed grid."""
+    match node:
+        case Conv(stride=stride) | SeparableConv(stride=stride) | Pool(stride=stride):
+            return stride
+        case GridPool() | GlobalPool() | Flatten() | Dense() | L2Normalise():
+            return 0
+        case Chain(nodes=nodes):
+            return prod(reduction(inner) for inner in nodes)
+        case Concat(branches=branches):
+            return reduction(branches[0])
+        case _:
+            return 1
 
 
 def pads(size: int, kernel: int, stride: int, padding: Padding) -> tuple[int, int]:

@@ -2,44 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inceptions.architecture.cost import Bill, Cost
+from inceptions.architecture.declaration import Published
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as text: headings, rows of cells, and the remarks its asterisks point to."""
+    """A table as text: headings, rows of cells, a last row of sums if any, and the remarks its asterisks point to."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    total: tuple[str, ...]
-    remarks: tuple[str, ...]
+    total: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
-def table(bill: Bill) -> Table:
+def table(bill: Bill, batch: int = 1) -> Table:
     """Lay a network's cost out, one row for every row of the paper's table.
 
     The published columns are there where the paper prints any, for the variant and width it prints them for. They are quoted as
     printed; figures known to be wrong carry an asterisk and a remark.
+
+    Args:
+        bill: the counted network.
+        batch: images whose activations the memory column adds up, in MiB of 32-bit numbers.
     """
     architecture = bill.architecture
     options = architecture.options
-    published = architecture.published if options.width == options.depth == 1 else {}
-    headings: tuple[str, ...] = ("layer", "type", "output", "params", "mult-adds", "share", "sees")
+    as_printed = options.width == options.depth == 1 and options.padding == "published"
+    published = architecture.published if as_printed else {}
+    headings: tuple[str, ...] = ("layer", "type", "output", "params", "mult-adds", "share", "memory", "sees")
     if published:
         headings = (*headings, "paper: output", "params", "ops")
     rows, remarks = [], []
     for node in (*bill.nodes, *bill.heads):
-        row = _ours(node, bill.macs if node in bill.nodes else 0)
+        row = _ours(node, bill.macs if node in bill.nodes else 0, batch)
         if published:
             printed = published.get(node.name)
-            mark = "*" if printed and printed.remark else ""
-            row = (*row, *((printed.output, printed.params + mark, printed.ops) if printed else ("", "", "")))
+            row = (*row, *(_printed(printed) if printed else ("", "", "")))
             if printed and printed.remark:
                 remarks.append(f"* {node.name}: {printed.remark}")
         rows.append(row)
-    total: tuple[str, ...] = ("total", "", "", f"{bill.params:,}", f"{bill.macs:,}", "100 %", "")
+    activations = sum(node.activations for node in bill.nodes)
+    total: tuple[str, ...] = (
+        "total",
+        "",
+        "",
+        f"{bill.params:,}",
+        f"{bill.macs:,}",
+        "100 %",
+        _mebibytes(activations, batch),
+        "",
+    )
     if bill.heads:
         remarks.append(
             f"With the auxiliary heads (training only): {bill.params_with_heads:,} parameters, "
@@ -48,7 +64,36 @@ def table(bill: Bill) -> Table:
     return Table(headings, tuple(rows), (*total, *("",) * (len(headings) - len(total))), tuple(remarks))
 
 
-def _ours(node: Cost, whole: int) -> tuple[str, ...]:
+def comparison(bills: Sequence[Bill]) -> Table:
+    """Networks side by side, one row each."""
+    headings = ("network", "input", "params", "with heads", "mult-adds", "convolutions", "memory", "smallest input")
+    rows = (
+        (
+            bill.architecture.full_name,
+            str(bill.input),
+            f"{bill.params:,}",
+            f"{bill.params_with_heads:,}",
+            f"{bill.macs:,}",
+            f"{bill.layers.convolutions}",
+            _mebibytes(sum(node.activations for node in bill.nodes), 1),
+            f"{bill.architecture.minimum_size}",
+        )
+        for bill in bills
+    )
+    return Table(headings, tuple(rows))
+
+
+def _printed(row: Published) -> tuple[str, str, str]:
+    """A row's cells, with an asterisk on the figure its remark is about: the parameters, or the size if there are none."""
+    mark = "*" if row.remark else ""
+    return (row.output, row.params + mark, row.ops) if row.params else (row.output + mark, "", row.ops)
+
+
+def _mebibytes(values: int, batch: int) -> str:
+    return f"{4 * values * batch / 2**20:,.1f}"
+
+
+def _ours(node: Cost, whole: int, batch: int) -> tuple[str, ...]:
     return (
         node.name,
         node.op,
@@ -56,5 +101,6 @@ def _ours(node: Cost, whole: int) -> tuple[str, ...]:
         f"{node.params:,}" if node.params else "",
         f"{node.macs:,}" if node.macs else "",
         f"{node.macs / whole:.1%}".replace("%", " %") if whole and node.macs else "",
+        _mebibytes(node.activations, batch),
         f"{node.field}",
     )

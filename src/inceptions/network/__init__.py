@@ -1,5 +1,6 @@
 """Declaration to network: one builder, a handful of layers, the initialisers."""
 
+from inceptions.network.first_layer import adapt_input as adapt_input
 from inceptions.network.initialise import initialise as initialise
 from inceptions.network.initialise import truncated_normal_ as truncated_normal_
 from inceptions.network.model import Network as Network

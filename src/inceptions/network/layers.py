@@ -21,9 +21,7 @@ class ConvUnit(nn.Module):
     def __init__(self, node: nodes.Conv, in_channels: int) -> None:
         super().__init__()
         self.node = node
-        # TensorFlow's SAME depends on the input's size and is added in `forward`.
-        height, width = (0 if node.padding == "tensorflow" else pads(0, k, 1, node.padding)[0] for k in node.window)
-        self.conv = nn.Conv2d(in_channels, node.filters, node.window, node.stride, (height, width), bias=node.has_bias)
+        self.conv = nn.Conv2d(in_channels, node.filters, node.window, node.stride, _padding(node), bias=node.has_bias)
         self.bn = _batch_norm(node.norm, node.filters, nn.BatchNorm2d)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -31,6 +29,31 @@ class ConvUnit(nn.Module):
         if self.node.padding == "tensorflow":
             x = functional.pad(x, _tensorflow_pads(x, self.node.window, self.node.stride))
         x = self.conv(x)
+        if self.bn is not None:
+            x = self.bn(x)
+        return functional.relu(x, inplace=True) if self.node.relu else x
+
+
+class SeparableConvUnit(nn.Module):
+    """Depthwise convolution, 1x1 convolution, batch norm (if declared), ReLU (if declared).
+
+    Shapes: `[batch, in_channels, height, width]` to `[batch, filters, height', width']`.
+    """
+
+    def __init__(self, node: nodes.SeparableConv, in_channels: int) -> None:
+        super().__init__()
+        self.node = node
+        each = in_channels * node.multiplier
+        padding = _padding(node)
+        self.depthwise = nn.Conv2d(in_channels, each, node.window, node.stride, padding, groups=in_channels, bias=False)
+        self.pointwise = nn.Conv2d(each, node.filters, 1, bias=node.has_bias)
+        self.bn = _batch_norm(node.norm, node.filters, nn.BatchNorm2d)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve twice, normalise, rectify."""
+        if self.node.padding == "tensorflow":
+            x = functional.pad(x, _tensorflow_pads(x, self.node.window, self.node.stride))
+        x = self.pointwise(self.depthwise(x))
         if self.bn is not None:
             x = self.bn(x)
         return functional.relu(x, inplace=True) if self.node.relu else x
@@ -77,6 +100,9 @@ class Pooling(nn.Module):
         node = self.node
         border = _tensorflow_pads(x, (node.kernel, node.kernel), node.stride)
         if node.kind == "max":
+            if 1 < node.stride <= node.kernel:
+                # The same windows without a copy: the smaller side's padding on both, and rounding up for the odd pixel.
+                return functional.max_pool2d(x, node.kernel, node.stride, (border[2], border[0]), ceil_mode=True)
             return functional.max_pool2d(functional.pad(x, border, value=-torch.inf), node.kernel, node.stride)
         summed = functional.avg_pool2d(functional.pad(x, border), node.kernel, node.stride, divisor_override=1)
         ones = functional.pad(torch.ones_like(x[:1, :1]), border)
@@ -104,6 +130,14 @@ class GlobalPooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Average the map."""
         return functional.adaptive_avg_pool2d(x, 1).flatten(1)
+
+
+class LengthOne(nn.Module):
+    """`[batch, channels]` to the same, each row divided by its Euclidean length."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise every row."""
+        return functional.normalize(x, dim=1)
 
 
 class Sequence(nn.Module):
@@ -157,6 +191,8 @@ def build(node: nodes.Node, shape: Shape) -> nn.Module:
     match node:
         case nodes.Conv():
             return ConvUnit(node, shape.channels)
+        case nodes.SeparableConv():
+            return SeparableConvUnit(node, shape.channels)
         case nodes.Dense():
             return DenseUnit(node, shape.channels)
         case nodes.Pool():
@@ -171,6 +207,8 @@ def build(node: nodes.Node, shape: Shape) -> nn.Module:
             return nn.Dropout(p)
         case nodes.Flatten():
             return nn.Flatten()
+        case nodes.L2Normalise():
+            return LengthOne()
         case nodes.Chain(nodes=inner):
             return Sequence(build_each(inner, shape))
         case nodes.Concat(branches=branches):
@@ -190,6 +228,12 @@ def _batch_norm(
     norm: nodes.BatchNorm | None, channels: int, kind: type[nn.BatchNorm1d] | type[nn.BatchNorm2d]
 ) -> nn.BatchNorm1d | nn.BatchNorm2d | None:
     return None if norm is None else kind(channels, eps=norm.eps, momentum=norm.momentum)
+
+
+def _padding(node: nodes.Conv | nodes.SeparableConv) -> tuple[int, int]:
+    """(height, width) of the convolution's own padding; TensorFlow's depends on the input's size and is added before."""
+    height, width = (0 if node.padding == "tensorflow" else pads(0, k, 1, node.padding)[0] for k in node.window)
+    return height, width
 
 
 def _tensorflow_pads(x: Tensor, window: tuple[int, int], stride: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,11 +25,15 @@ class Network(nn.Module):
 
     Attributes:
         architecture: the declaration, which every question about the network goes to.
+        minimum_size: the smallest height and width of an input, in pixels.
     """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
+        # Kept here because torch.compile cannot look into the declaration.
+        self.minimum_size = architecture.minimum_size
+        self._way = architecture.way
         for name, layer in build_each(architecture.trunk.nodes, architecture.input_shape):
             self.add_module(name, layer)
         for head, shape in architecture.walk(architecture.input_shape):
@@ -47,7 +52,7 @@ class Network(nn.Module):
             UsageError: wrong number of channels, or an image below the smallest size the network can work on.
         """
         self._check(x)
-        for name in self.architecture.taps:
+        for name in self._way:
             x = self.get_submodule(name)(x)
         logits: Tensor = self.get_submodule("main")(x)
         return logits
@@ -62,28 +67,30 @@ class Network(nn.Module):
             UsageError: as `forward`.
         """
         self._check(x)
-        waiting = {head.at: head.name for head in self.architecture.heads if head.at is not None}
+        waiting = {head.at: head.name for head in self.architecture.heads[:-1]}
         found: dict[str, Tensor] = {}
-        for name in self.architecture.taps:
+        for name in self._way:
             x = self.get_submodule(name)(x)
             if name in waiting:
                 found[waiting[name]] = self.get_submodule(waiting[name])(x)
         found["main"] = self.get_submodule("main")(x)
         return found
 
-    def features(self, x: Tensor, taps: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """Feature maps, `[batch, channels, height, width]`, by the names of the nodes they leave.
+    def features(self, x: Tensor, taps: Iterable[str | int] | None = None) -> dict[str | int, Tensor]:
+        """Feature maps, `[batch, channels, height, width]`, by what they were asked for with.
 
         Args:
             x: normalised images, `[batch, in_channels, height, width]`.
-            taps: names of trunk nodes ("inception_4a") or of anything inside them ("inception_4a.branch_2.3x3"); every node of
-                the trunk if None. Layers behind the last tap are not run.
+            taps: names of trunk nodes ("inception_4a") or of anything inside them ("inception_4a.branch_2.3x3"), other names
+                the architecture gives them ("mixed_8"), or strides (16: the last map of a sixteenth of the input's side);
+                every node of the trunk if None. Layers behind the last tap are not run.
 
         Raises:
             UsageError: a tap that is not there, or an input as `forward` refuses it.
         """
         self._check(x)
-        wanted = list(self.architecture.taps if taps is None else taps)
+        asked: list[str | int] = list(self.architecture.taps if taps is None else taps)
+        wanted = [self.architecture.tap(tap) for tap in asked]
         stages = [self._stage(tap) for tap in wanted]
         last = max((self.architecture.taps.index(stage) for stage in stages), default=-1)
         found: dict[str, Tensor] = {}
@@ -92,7 +99,7 @@ class Network(nn.Module):
                 x = self.get_submodule(name)(x)
                 if name in wanted:
                     found[name] = x
-        return {tap: found[tap] for tap in wanted}
+        return {name: found[tap] for name, tap in zip(asked, wanted, strict=True)}
 
     def reset_classifier(self, num_classes: int) -> None:
         """Give every head a new, freshly initialised classifier.
@@ -123,7 +130,7 @@ class Network(nn.Module):
                 f"{self.architecture.full_name} takes [batch, {channels}, height, width], not {list(x.shape)}."
                 " Build it with in_channels=… to feed it other channels."
             )
-        least = self.architecture.minimum_size
+        least = self.minimum_size
         if x.shape[2] < least or x.shape[3] < least:
             raise UsageError(
                 f"{self.architecture.full_name} needs images of at least {least}×{least} pixels, not {x.shape[2]}×{x.shape[3]}."
@@ -132,8 +139,6 @@ class Network(nn.Module):
     def _stage(self, tap: str) -> str:
         """The trunk node that a tap belongs to."""
         stage = tap.split(".", 1)[0]
-        if stage not in self.architecture.taps:
-            raise unknown(f"tap of {self.architecture.full_name}", tap, self.architecture.taps)
         inside = [f"{stage}.{name}" for name, _ in self.get_submodule(stage).named_modules() if name]
         if tap != stage and tap not in inside:
             raise unknown(f"tap inside {stage}", tap, inside)
@@ -144,8 +149,8 @@ class Network(nn.Module):
         """Keep what leaves the named inner layers while the block runs."""
 
         def keep(tap: str) -> torch.utils.hooks.RemovableHandle:
-            # No copy: every layer works in place on what it made itself, never on what it was given.
-            return self.get_submodule(tap).register_forward_hook(lambda _module, _input, out: found.update({tap: out}))
+            # A copy: a convolution's ReLU works in place on what the batch norm inside it made.
+            return self.get_submodule(tap).register_forward_hook(lambda _module, _input, out: found.update({tap: out.clone()}))
 
         handles = [keep(tap) for tap in taps]
         try:
@@ -165,6 +170,8 @@ def create_model(
     until: str | None = None,
     width: float = 1.0,
     depth: float = 1.0,
+    residual_scale: float | None = None,
+    padding: Literal["published", "same"] = "published",
     seed: int | None = None,
     device: torch.device | str | None = None,
 ) -> Network:
@@ -179,6 +186,8 @@ def create_model(
         until: end the trunk at this tap, with pooling and a new classifier behind it.
         width: factor on every number of filters.
         depth: factor on the number of modules in each stage.
+        residual_scale: factor on the residuals of an Inception-ResNet, 0 to 1; the published ones if None.
+        padding: "same" pads every window of the trunk, so that only strides change the maps' sizes (for dense prediction).
         seed: for reproducible weights; torch's global generator if None.
         device: where the weights live; "meta" builds the structure only.
 
@@ -188,7 +197,16 @@ def create_model(
     Raises:
         UsageError: an unknown name, variant or tap, or a number out of range.
     """
-    options = Options(num_classes=num_classes, in_channels=in_channels, aux=aux, until=until, width=width, depth=depth)
+    options = Options(
+        num_classes=num_classes,
+        in_channels=in_channels,
+        aux=aux,
+        until=until,
+        width=width,
+        depth=depth,
+        residual_scale=residual_scale,
+        padding=padding,
+    )
     return from_architecture(declare(name, variant, options), seed=seed, device=device)
 
 

@@ -1,0 +1,155 @@
+"""Inception-v3: Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, "Rethinking the Inception Architecture for Computer Vision", CVPR
+2016 (arXiv:1512.00567), and the network its authors released (TF-slim's inception_v3).
+
+The released network is not the one of the paper's Table 1. It has a 1x1 convolution and a second pooling in the stem,
+widens the pool projections one by one, and keeps a 5x5 beside the two 3x3 of its 35x35 modules. All published weights
+belong to it, under one of two rules for its average pools: `torchvision` (and timm) count the padding, which the weights
+were not trained with, `tensorflow` (and Keras, TF-slim) do not. `fid` is the graph of 2015-12-05 that the Fréchet distance
+is measured with: a max pool in the last module.
+
+`paper` is Table 1 (see `inception_v2`), and each `paper_...` is the same without one of the paper's steps.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from inceptions.architecture.declaration import Architecture, Options, assemble
+from inceptions.architecture.inception_v2 import (
+    ALIASES,
+    STAGE_8,
+    STAGE_17,
+    Row,
+    Steps,
+    auxiliary_head,
+    classifier,
+    conv,
+    halve,
+    module_8,
+    reduction_8,
+    reduction_17,
+    rethought,
+)
+from inceptions.architecture.nodes import Concat, Node, Pool, concat
+
+Variant = Literal[
+    "torchvision",
+    "tensorflow",
+    "fid",
+    "paper",
+    "paper_5x5",
+    "paper_7x7",
+    "paper_pool_first",
+    "paper_pool_last",
+    "paper_7x7_stem",
+    "paper_plain_aux",
+]
+
+# Filters of the pool projections.
+STAGE_35 = (Row("mixed_5b", 32), Row("mixed_5c", 64), Row("mixed_5d", 64))
+
+STEPS = {
+    "paper": Steps(),
+    "paper_5x5": Steps(two_3x3=False),
+    "paper_7x7": Steps(asymmetric=False),
+    "paper_pool_first": Steps(reduction="pool_first"),
+    "paper_pool_last": Steps(reduction="pool_last"),
+    "paper_7x7_stem": Steps(stem_3x3=False),
+    "paper_plain_aux": Steps(normalised_aux=False),
+}
+
+SUMMARIES: dict[str, str] = {
+    "torchvision": "the released network, average pools count padding (torchvision, timm)",
+    "tensorflow": "the released network, average pools leave padding out (TensorFlow, TF-slim, Keras)",
+    "fid": "the graph of 2015-12-05: as tensorflow, max pool in mixed_7c, no auxiliary head (published with 1008 outputs)",
+    "paper": "Table 1: 3×3 stem, modules of figures 5, 6 and 7, auxiliary head with batch norm",
+    "paper_5x5": "paper, with 5×5 instead of two 3×3 (figure 4)",
+    "paper_7x7": "paper, with 7×7 instead of 1×7 and 7×1",
+    "paper_pool_first": "paper, pooling alone halves the maps (figure 9, left)",
+    "paper_pool_last": "paper, the module runs before the pooling that halves the maps (figure 9, right)",
+    "paper_7x7_stem": "paper, with a 7×7 instead of three 3×3 in the stem",
+    "paper_plain_aux": "paper, without batch norm on the auxiliary head's fully connected layer",
+}
+
+
+def inception_v3(variant: Variant = "torchvision", options: Options | None = None) -> Architecture:
+    """Declare Inception-v3.
+
+    Args:
+        variant: which of the networks of that name.
+        options: classes, input channels, multipliers; the published ones if None.
+    """
+    options = options or Options()
+    if variant in STEPS:
+        return rethought("inception_v3", variant, SUMMARIES[variant], STEPS[variant], options)
+    average = partial(Pool, kind="average", kernel=3, count_padding=variant == "torchvision")
+    seventeen = options.rows(STAGE_17)
+    eight = options.stage(STAGE_8)
+    last_pool = partial(Pool, kind="max", kernel=3) if variant == "fid" else average
+    trunk: tuple[Node, ...] = (
+        *stem(options),
+        *(module_35(row, options, average) for row in options.rows(STAGE_35)),
+        reduction_17("mixed_6a", options),
+        *(module_17(row, options, average) for row in seventeen),
+        reduction_8("mixed_7a", options),
+        *(module_8(name, options, average) for name in eight[:-1]),
+        module_8(eight[-1], options, last_pool),
+    )
+    return assemble(
+        name="inception_v3",
+        variant=variant,
+        summary=SUMMARIES[variant],
+        source="Szegedy et al. 2015, arXiv:1512.00567; TF-slim's inception_v3",
+        input_size=(299, 299),
+        trunk=trunk,
+        aux=() if variant == "fid" else (auxiliary_head(seventeen[-1].name, options, stds=(0.01, 0.001)),),
+        main=classifier(options, dropout=0.5 if variant == "torchvision" else 0.2),
+        options=options,
+        aliases=ALIASES,
+        initialiser="truncated_normal",
+    )
+
+
+def stem(options: Options) -> tuple[Node, ...]:
+    """The released stem, 299x299x3 to 35x35x192."""
+    wide = options.filters
+    return (
+        conv("conv_1a", wide(32), 3, stride=2, padding="valid"),
+        conv("conv_2a", wide(32), 3, padding="valid"),
+        conv("conv_2b", wide(64), 3),
+        halve("pool_3a"),
+        conv("conv_3b", wide(80), 1),
+        conv("conv_4a", wide(192), 3, padding="valid"),
+        halve("pool_5a"),
+    )
+
+
+def module_35(row: Row, options: Options, pool: partial[Pool]) -> Concat:
+    """The released 35x35 module: 1x1 | 1x1, 5x5 | 1x1, 3x3, 3x3 | pool, 1x1."""
+    wide = options.filters
+    return concat(
+        row.name,
+        (conv("1x1", wide(64), 1),),
+        (conv("5x5_reduce", wide(48), 1), conv("5x5", wide(64), 5)),
+        (conv("3x3_reduce", wide(64), 1), conv("3x3_1", wide(96), 3), conv("3x3_2", wide(96), 3)),
+        (pool("pool"), conv("pool_proj", wide(row.filters), 1)),
+    )
+
+
+def module_17(row: Row, options: Options, pool: partial[Pool]) -> Concat:
+    """The released 17x17 module: 1x1 | 1x1, 1x7, 7x1 | 1x1, 7x1, 1x7, 7x1, 1x7 | pool, 1x1."""
+    wide, inner = options.filters, options.filters(row.filters)
+    return concat(
+        row.name,
+        (conv("1x1", wide(192), 1),),
+        (conv("7x7_reduce", inner, 1), conv("1x7", inner, (1, 7)), conv("7x1", wide(192), (7, 1))),
+        (
+            conv("7x7_reduce", inner, 1),
+            conv("7x1_1", inner, (7, 1)),
+            conv("1x7_1", inner, (1, 7)),
+            conv("7x1_2", inner, (7, 1)),
+            conv("1x7_2", wide(192), (1, 7)),
+        ),
+        (pool("pool"), conv("pool_proj", wide(192), 1)),
+    )

@@ -1,0 +1,44 @@
+"""Cost tables: memory, batches, and networks side by side."""
+
+from __future__ import annotations
+
+import pytest
+
+from inceptions.architecture import Options, cost, declare
+from inceptions.architecture.table import comparison, table
+
+
+def column(name: str, heading: str, batch: int = 1) -> list[str]:
+    laid = table(cost(declare(name)), batch=batch)
+    at = laid.headings.index(heading)
+    return [row[at] for row in (*laid.rows, laid.total)]
+
+
+def test_memory_is_that_of_the_activations() -> None:
+    # The first row of the stem: 32 maps of 149x149, 4 bytes a value.
+    assert column("inception_v3", "memory")[0] == f"{32 * 149 * 149 * 4 / 2**20:.1f}"
+    assert column("inception_v3", "memory", batch=8)[0] == f"{8 * 32 * 149 * 149 * 4 / 2**20:.1f}"
+
+
+def test_shares_add_up() -> None:
+    shares = [float(cell.removesuffix(" %")) for cell in column("inception_v4", "share")[:-1] if cell]
+    assert sum(shares) == pytest.approx(100, abs=0.5)
+
+
+def test_published_columns_stand_only_beside_the_published_network() -> None:
+    assert "paper: output" in table(cost(declare("inception_v4"))).headings
+    for changed in (Options(width=0.5), Options(depth=2), Options(padding="same")):
+        assert "paper: output" not in table(cost(declare("inception_v4", options=changed))).headings
+
+
+def test_a_misprint_is_marked_where_it_is_printed() -> None:
+    laid = table(cost(declare("inception_resnet_v2/paper")))
+    at = laid.headings.index("paper: output")
+    assert {row[at] for row in laid.rows if row[0] == "block17_10"} == {"17×17×1154*"}
+
+
+def test_comparison_has_a_row_for_each() -> None:
+    laid = comparison([cost(declare(name)) for name in ("googlenet", "inception_resnet_v2")])
+    assert [row[0] for row in laid.rows] == ["googlenet/bn", "inception_resnet_v2/released"]
+    assert all(len(row) == len(laid.headings) for row in laid.rows)
+    assert laid.rows[1][laid.headings.index("params")] == "55,843,464"
