@@ -1,0 +1,33 @@
+"""`make bench`: each measurement in turn, as a table; `python -m benchmarks NAME…` for some of them."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import forward, pixels, step
+
+BENCHMARKS = {"forward": forward.measure, "step": step.measure, "pixels": pixels.measure}
+
+
+def main() -> int:
+    """Run the named benchmarks, or all."""
+    wanted = sys.argv[1:] or list(BENCHMARKS)
+    if unknown := [name for name in wanted if name not in BENCHMARKS]:
+        print(f"No benchmark {unknown[0]!r}. There are: {', '.join(BENCHMARKS)}.", file=sys.stderr)
+        return 2
+    for name in wanted:
+        measured = BENCHMARKS[name]()
+        table = Table(title=measured.title, caption=measured.note)
+        for heading in ("what", "images/s", "ratio", "least", "most"):
+            table.add_column(heading, justify="left" if heading == "what" else "right")
+        for row in measured.rows():
+            table.add_row(*row)
+        Console().print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
