@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import pytest
 
@@ -102,7 +103,10 @@ def test_version(call: Callable[..., Said]) -> None:
 def test_models(call: Callable[..., Said]) -> None:
     listed = {entry["name"]: entry for entry in call("models", "--json").document}
     assert listed["googlenet"]["variants"][:2] == ["bn", "paper"]
-    assert all(set(entry) == {"name", "variants", "weights"} for entry in listed.values())
+    assert all(set(entry) == {"name", "variants", "weights", "details"} for entry in listed.values())
+    assert all(list(entry["details"]) == entry["variants"] for entry in listed.values())
+    claim = listed["inception_v3"]["details"]["torchvision"]
+    assert (claim["minimum_size"], claim["input_size"], claim["heads"]) == (75, [299, 299], ["aux_6e", "main"])
     text = call("models").out
     assert all(name in text and variant in text for name, entry in listed.items() for variant in entry["variants"])
 
@@ -123,6 +127,46 @@ def test_cost_of_a_variant(call: Callable[..., Said]) -> None:
     assert call("cost", "googlenet/paper", "--json").document["params"] == 6_998_552
     small = call("cost", "googlenet", "--image-size", "128", "--json").document
     assert small["input"] == [3, 128, 128]
+
+
+def test_cost_at_any_size_batch_and_classes(call: Callable[..., Said]) -> None:
+    words = ("cost", "googlenet", "--image-size", "128x192", "--classes", "10")
+    one, eight = (call(*words, "--batch", batch, "--json").document for batch in ("1", "8"))
+    assert one["input"] == [3, 128, 192]
+    assert one["params"] == 6_624_904 - 990 * 1025
+    assert [document["memory"]["batch"] for document in (one, eight)] == [1, 8]
+    assert one["memory"]["inference_bytes"] < one["memory"]["training_bytes"]
+    assert all(one["memory"][key] < eight["memory"][key] for key in ("inference_bytes", "training_bytes"))
+    lines = call(*words, "--batch", "8").out.splitlines()
+    for line, key in zip(lines[-2:], ("inference_bytes", "training_bytes"), strict=True):
+        assert f"8 images at a time takes {eight['memory'][key] / 2**20:,.1f} MiB" in line
+
+
+def test_cost_compared(call: Callable[..., Said]) -> None:
+    words = ("cost", "googlenet", "--variant", "paper", "--compare", "googlenet, inception_v3/paper")
+    names = ["googlenet/paper", "googlenet/bn", "inception_v3/paper"]
+    assert [line.split()[0] for line in call(*words).out.splitlines()[2:5]] == names
+    documents = call(*words, "--json").document
+    assert [f"{one['model']}/{one['variant']}" for one in documents] == names
+    table = list(csv.DictReader(io.StringIO(call(*words, "--csv").out)))
+    assert [(row["network"], int(row["params"])) for row in table] == [
+        (name, one["params"]) for name, one in zip(names, documents, strict=True)
+    ]
+    alone = call("cost", "--compare", "plain_cnn", "--json")
+    assert [one["model"] for one in alone.document] == ["plain_cnn"]
+
+
+def test_cost_for_a_spreadsheet(call: Callable[..., Said]) -> None:
+    table = list(csv.DictReader(io.StringIO(call("cost", "googlenet", "--csv").out)))
+    document = call("cost", "googlenet", "--json").document
+    assert sum(int(row["mult-adds"] or 0) for row in table) == document["macs_with_heads"]
+
+
+def test_cost_drawn(call: Callable[..., Said]) -> None:
+    said = call("cost", "googlenet", "--diagram", "drawn/googlenet.svg", "--json")
+    assert (said.code, said.err) == (0, "drawn in drawn/googlenet.svg\n")
+    assert said.document["params"] == 6_624_904
+    assert ElementTree.parse("drawn/googlenet.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_bottleneck_is_explained(call: Callable[..., Said]) -> None:
@@ -160,6 +204,13 @@ def test_bottleneck_is_explained(call: Callable[..., Said]) -> None:
         ("predict weights.safetensors x.jpg --json --csv", "exclude each other"),
         ("cost", "Which network?"),
         ("cost googlenet --image-size 3", "at least"),
+        ("cost googlenet --image-size 12y", "299x224"),
+        ("cost googlenet --batch 0", "--batch must be at least 1"),
+        ("cost googlenet --classes 0", "num_classes must be"),
+        ("cost googlenet --json --csv", "exclude each other"),
+        ("cost --compare googlenet,inceptoin_v3", "Did you mean 'inception_v3'"),
+        ("cost --compare googlenet --variant bn", "NAME/VARIANT"),
+        ("cost --compare googlenet --diagram x.svg", "name one of the two"),
     ],
 )
 def test_usage_errors(call: Callable[..., Said], arguments: str, said: str) -> None:
@@ -277,6 +328,15 @@ def test_predict(call: Callable[..., Said], trained: Path) -> None:
     lines = call("predict", trained, samples / "4.png", "--top", "1").out.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith(f"{samples / '4.png'}  {rows[4]['top'][0]['class']}  ")
+
+
+def test_predict_by_a_head(call: Callable[..., Said], trained: Path) -> None:
+    words = ("predict", trained, trained / "samples", "--json")
+    for head in ("main", "best", "mean"):
+        assert call(*words, "--head", head).document == call(*words).document, "plain_cnn has one head only"
+    wrong = call(*words, "--head", "aux_4a")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "Known: main, best, mean." in wrong.err
 
 
 def test_predict_answers_before_it_complains(call: Callable[..., Said], trained: Path) -> None:

@@ -36,6 +36,7 @@ def test_imports_run_one_way() -> None:
         ["models"],
         ["cost", "googlenet"],
         ["cost", "googlenet", "--json"],
+        ["cost", "--compare", "googlenet,inception_v3", "--csv"],
         ["cost", "--explain-bottleneck"],
     ],
     ids=lambda arguments: "import" if arguments is None else " ".join(arguments),

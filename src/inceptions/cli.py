@@ -6,29 +6,22 @@ Answers go to standard output, everything else to standard error.
 
 from __future__ import annotations
 
-import contextlib
-import json as json_format
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
-from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
-from inceptions.errors import InceptionsError, MachineError, UsageError
+from inceptions.console import one_form, run_app, show
+from inceptions.errors import UsageError
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 Precision = Literal["auto", "fp32", "bf16"]
 Workers = int | Literal["auto"]
-
-# What a shell reports of a command that was ended by SIGINT or SIGPIPE.
-CTRL_C, BROKEN_PIPE = 130, 141
 
 app = App(
     name="inceptions",
@@ -214,6 +207,7 @@ def predict(
     /,
     *,
     top: int = 5,
+    head: str = "main",
     device: str = "auto",
     json: Flag = False,
     csv: Flag = False,
@@ -229,22 +223,23 @@ def predict(
       inceptions predict runs/photos-googlenet-1 cat.jpg
       inceptions predict runs/photos-googlenet-1 HOLIDAYS/ --top 1
       inceptions predict weights.safetensors HOLIDAYS/ --csv > answers.csv
+      inceptions predict weights.safetensors cat.jpg --head best
 
     Args:
         weights: A run's folder (its best weights), or a weight file.
         images: Images, and folders of images.
         top: How many classes to name, the likeliest first.
+        head: Who answers: main, an auxiliary head as aux_4a, mean of all heads, or best: for each image the surest head.
         device: auto, cpu, cuda, cuda:1 or mps.
         json: Print one JSON document instead of text.
         csv: Print a table for a spreadsheet instead of text.
     """
     from inceptions.predict import expand, load, predict_files
 
-    if json and csv:
-        raise UsageError("--json and --csv exclude each other: name one.")
+    one_form(json, csv)
     predictor = load(weights, device=device)
     form: Literal["text", "json", "csv"] = "json" if json else "csv" if csv else "text"
-    predict_files(predictor, expand(images), top=top, form=form, out=sys.stdout)
+    predict_files(predictor, expand(images), top=top, head=head, form=form, out=sys.stdout)
 
 
 @app.command(sort_key=4)
@@ -253,11 +248,16 @@ def cost(
     /,
     *,
     variant: str | None = None,
-    image_size: int | None = None,
+    image_size: str | None = None,
+    batch: int = 1,
+    classes: int = 1000,
     width: float = 1.0,
     depth: float = 1.0,
+    compare: str | None = None,
+    diagram: Path | None = None,
     explain_bottleneck: Flag = False,
     json: Flag = False,
+    csv: Flag = False,
 ) -> None:
     """Count a network's parameters and multiply-adds beside the paper's table.
 
@@ -265,23 +265,35 @@ def cost(
 
       inceptions cost googlenet
       inceptions cost googlenet --variant paper --image-size 128
+      inceptions cost inception_v3 --image-size 299x399 --batch 32
+      inceptions cost inception_v4 --diagram inception_v4.svg
+      inceptions cost --compare googlenet,inception_v3,inception_v3/paper
       inceptions cost --explain-bottleneck
 
     Args:
         name: Network, as `inceptions models` lists them.
         variant: Which of the networks of that name.
-        image_size: Side of the input in pixels; the published one if left out.
+        image_size: Side of the input in pixels, or HEIGHTxWIDTH; the published one if left out.
+        batch: Images at a time, for the memory.
+        classes: Outputs of every head.
         width: Factor on the number of filters.
         depth: Factor on the number of modules.
+        compare: Networks to compare, one row each: NAME,NAME/VARIANT,…
+        diagram: Draw the network into this SVG file too.
         explain_bottleneck: Count the classical example of a 1×1 reduction instead.
         json: Print one JSON document instead of text.
+        csv: Print a table for a spreadsheet instead of text.
     """
     from inceptions.architecture import Options, declare
     from inceptions.architecture import cost as count
+    from inceptions.architecture import diagram as draw
     from inceptions.architecture.bottleneck import bottleneck
-    from inceptions.architecture.table import table
-    from inceptions.architecture.text import bottleneck_text, table_text
+    from inceptions.architecture.memory import memory
+    from inceptions.architecture.table import comparison, table
+    from inceptions.architecture.text import bottleneck_text, memory_text, read_size, table_csv, table_text
+    from inceptions.files import write_text
 
+    one_form(json, csv)
     if explain_bottleneck:
         example = bottleneck()
         if json:
@@ -289,19 +301,42 @@ def cost(
         else:
             print(bottleneck_text(example))
         return
-    if name is None:
+    asked = [(name, variant)] if name else []
+    asked += [(other.strip(), None) for other in (compare or "").split(",") if other.strip()]
+    if not asked:
         raise UsageError("Which network? For example: inceptions cost googlenet. `inceptions models` lists them all.")
-    size = None if image_size is None else (image_size, image_size)
-    bill = count(declare(name, variant, Options(width=width, depth=depth)), size)
+    if variant and not name:
+        raise UsageError("--variant needs the network's name before it; with --compare, write NAME/VARIANT.")
+    if diagram and compare:
+        raise UsageError("--diagram draws one network, --compare prints several: name one of the two.")
+    if batch < 1:
+        raise UsageError(f"--batch must be at least 1, not {batch}.")
+    size = None if image_size is None else read_size(image_size)
+    options = Options(num_classes=classes, width=width, depth=depth)
+    bills = [count(declare(network, kind, options), size) for network, kind in asked]
+    if diagram:
+        write_text(diagram, draw(bills[0]))
+        print(f"drawn in {diagram}", file=sys.stderr)
+    peaks = [memory(bill.architecture, size, batch=batch) for bill in bills]
+    documents = [{**bill.to_dict(), "memory": peak.to_dict()} for bill, peak in zip(bills, peaks, strict=True)]
     if json:
-        show(bill.to_dict())
-    else:
-        print(table_text(table(bill)))
+        show(documents if compare else documents[0])
+        return
+    laid = comparison(bills, batch) if compare else table(bills[0], batch)
+    if csv:
+        print(table_csv(laid), end="")
+        return
+    print(table_text(laid))
+    if not compare:
+        print(memory_text(peaks[0]))
 
 
 @app.command(sort_key=5)
 def models(*, json: Flag = False) -> None:
     """List the networks and their variants, the default variant first.
+
+    With every variant stand the sizes of images it works on and its auxiliary
+    heads, which `inceptions predict --head` can ask.
 
     For example:
 
@@ -312,61 +347,19 @@ def models(*, json: Flag = False) -> None:
         json: Print one JSON document instead of text.
     """
     from inceptions.architecture import names, variants
+    from inceptions.architecture.catalogue import details
+    from inceptions.architecture.text import network_text
 
     if json:
-        show([{"name": name, "variants": list(variants(name)), "weights": []} for name in names()])
+        show([{"name": name, "variants": list(variants(name)), "weights": [], "details": details(name)} for name in names()])
         return
     for name in names():
-        print(name)
-        for variant, summary in variants(name).items():
-            print(f"  {variant:<10} {summary}")
-
-
-def show(document: Any) -> None:
-    """Print one JSON document; ASCII only, so that it survives any terminal's encoding."""
-    print(json_format.dumps(document, indent=2, allow_nan=False))
+        print(network_text(name))
 
 
 def execute(arguments: Sequence[str]) -> int:
-    """Run a command line and return its exit code; what goes wrong is one sentence on standard error."""
-    try:
-        # File names need not be text, nor the terminal's encoding know every class name: show what cannot be shown as escapes.
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
-        app(arguments, exit_on_error=False, print_error=False, verbose=False, result_action="return_value")
-        print(end="", flush=True)  # what cannot be written shall be said here, not when Python ends
-        return 0
-    except CycloptsError as error:
-        command = " ".join(("inceptions", *(error.command_chain or ())))
-        return fail(f"{sentence(error)} See `{command} --help`.", UsageError.exit_code)
-    except InceptionsError as error:
-        return fail(str(error), error.exit_code)
-    except BrokenPipeError:
-        # When Python flushes at its end, what is left must find a place to go to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return fail("Whoever read the output is gone; the rest of it was not written.", BROKEN_PIPE)
-    except KeyboardInterrupt:
-        return fail("Stopped.", CTRL_C)
-    except MemoryError:
-        return fail("There is not enough memory.", MachineError.exit_code)
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        return fail(f"The system refused: {error.strerror or error}{where}.", MachineError.exit_code)
-
-
-def sentence(error: CycloptsError) -> str:
-    """What cyclopts found, in one line."""
-    if isinstance(error, UnusedCliTokensError):
-        return f"Nothing is known to do with: {' '.join(error.unused_tokens or ())}."
-    return " ".join(str(error).split())
-
-
-def fail(message: str, code: int) -> int:
-    """Say what went wrong and pass the exit code on."""
-    with contextlib.suppress(OSError):
-        print(f"inceptions: {message}", file=sys.stderr, flush=True)
-    return code
+    """Run a command line and return its exit code."""
+    return run_app(app, arguments)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from inceptions.architecture import Options, cost, declare
+from inceptions.architecture.memory import memory
 from inceptions.architecture.table import comparison, table
 
 
@@ -42,3 +43,19 @@ def test_comparison_has_a_row_for_each() -> None:
     assert [row[0] for row in laid.rows] == ["googlenet/bn", "inception_resnet_v2/released"]
     assert all(len(row) == len(laid.headings) for row in laid.rows)
     assert laid.rows[1][laid.headings.index("params")] == "55,843,464"
+
+
+def test_every_column_has_a_name_of_its_own() -> None:
+    bills = [cost(declare("googlenet"))]
+    for laid in (table(bills[0]), comparison(bills)):
+        assert len(set(laid.headings)) == len(laid.headings)
+
+
+def test_comparison_says_what_a_batch_takes() -> None:
+    bill = cost(declare("googlenet"), (160, 192))
+    laid = comparison([bill], batch=8)
+    peaks = memory(bill.architecture, (160, 192), batch=8)
+    cells = dict(zip(laid.headings, laid.rows[0], strict=True))
+    assert cells["to predict"] == f"{peaks.inference / 2**20:,.1f}"
+    assert cells["to train"] == f"{peaks.training / 2**20:,.1f}"
+    assert "8 images at a time" in laid.remarks[0]

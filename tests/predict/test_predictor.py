@@ -132,3 +132,64 @@ def test_a_prediction_is_plain_data() -> None:
     guess = Guess("cat", 2, 0.75)
     answer = Prediction(path="x.jpg", top=(guess,))
     assert answer.to_dict() == {"path": "x.jpg", "top": [{"class": "cat", "index": 2, "probability": 0.75}]}
+
+
+HEADS = ("aux_4a", "aux_4d", "main")
+
+
+@pytest.fixture(scope="module")
+def three_heads() -> Predictor:
+    model = create_model("googlenet", num_classes=3, width=0.125, seed=0)
+    card = Card(
+        architecture="googlenet",
+        variant="bn",
+        options=model.architecture.options,
+        classes=CLASSES,
+        preprocess=Preprocess(size=(32, 32), resize="exact"),
+    )
+    return Predictor(model, card, device="cpu")
+
+
+def test_every_head_may_be_asked(three_heads: Predictor) -> None:
+    images = [picture(shade) for shade in range(0, 250, 12)]
+
+    def ask(head: str) -> torch.Tensor:
+        """Probabilities, `[images, classes]`, in the order of the classes."""
+        answers = three_heads.predict(images, top=3, head=head)
+        return torch.tensor([[g.probability for g in sorted(one.top, key=lambda g: g.index)] for one in answers])
+
+    pixels = torch.stack([evaluation(three_heads.preprocess)(image) for image in images])
+    with torch.inference_mode():
+        logits = three_heads.model.heads(normalise(pixels, three_heads.preprocess))
+    for name in HEADS:
+        torch.testing.assert_close(ask(name), logits[name].softmax(1), atol=1e-4, rtol=1e-4)
+    every = torch.stack([ask(name) for name in HEADS])
+    torch.testing.assert_close(ask("mean"), every.mean(0))
+    assert three_heads.predict(images[0]).top == three_heads.predict(images[0], head="main").top
+
+
+def test_the_best_head_is_the_surest_of_each_image(three_heads: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = {
+        "aux_4a": [[0.9, 0.1, 0.0], [0.2, 0.3, 0.5], [1.0, 0.0, 0.0]],
+        "aux_4d": [[0.4, 0.3, 0.3], [0.1, 0.7, 0.2], [0.0, 1.0, 0.0]],
+        "main": [[0.0, 0.2, 0.8], [0.3, 0.3, 0.4], [0.0, 0.0, 1.0]],
+    }
+    logits = {name: torch.tensor(rows).log() for name, rows in shares.items()}
+    monkeypatch.setattr(three_heads.model, "heads", lambda batch: logits)
+    answers = three_heads.predict([picture(0)] * 3, head="best")
+    # All are equally sure of the last image: the deepest answers.
+    assert [(answer.label, round(answer.probability, 4)) for answer in answers] == [("ant", 0.9), ("bee", 0.7), ("cat", 1.0)]
+
+
+def test_an_unknown_head(three_heads: Predictor, predictor: Predictor) -> None:
+    with pytest.raises(
+        UsageError, match=r"Unknown head of googlenet/bn 'aux_4b'\. Did you mean .* Known: aux_4a, aux_4d, main, best"
+    ):
+        three_heads.predict(picture(0), head="aux_4b")
+    with pytest.raises(UsageError, match=r"Known: main, best, mean\."):
+        predictor.predict(picture(0), head="aux_4a")
+
+
+@pytest.mark.parametrize("head", ["best", "mean"])
+def test_of_one_head_the_best_and_the_mean_are_main(predictor: Predictor, head: str) -> None:
+    assert predictor.predict(picture(30), top=3, head=head) == predictor.predict(picture(30), top=3)

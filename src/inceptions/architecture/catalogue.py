@@ -53,6 +53,28 @@ def variants(name: str) -> dict[str, str]:
     return _entry(name).variants
 
 
+def details(name: str) -> dict[str, dict[str, Any]]:
+    """What a network's variants take and answer with, as plain values.
+
+    Returns:
+        For each variant its `summary`, `input_size` ([height, width], the published one), `minimum_size` (the smallest side it
+        works on) and `heads` (in depth order; the last is "main").
+
+    Raises:
+        UsageError: no network of that name.
+    """
+    found = {}
+    for variant, summary in variants(name).items():
+        network = declare(name, variant)
+        found[variant] = {
+            "summary": summary,
+            "input_size": list(network.input_size),
+            "minimum_size": network.minimum_size,
+            "heads": [head.name for head in network.heads],
+        }
+    return found
+
+
 def declare(name: str, variant: str | None = None, options: Options | None = None) -> Architecture:
     """Declare a network by name ("googlenet", or "googlenet/paper" with its variant).
 

@@ -250,7 +250,7 @@ def _count(node: Node, shape: Shape, view: View, path: str = "") -> tuple[Cost, 
             inside, view = _count_each(body.nodes, shape, view, path)
             op = f"residual ×{scale:g}"
         case _:
-            params, macs = _weights(node, shape, out)
+            params, macs = leaf_cost(node, shape, out)
             view = behind(node, shape, view)
             return Cost(path, _op(node), out, params, macs, out.values, view.field), view
     own = sum(one.activations for one in inside) + (0 if isinstance(node, Chain) else out.values)
@@ -269,8 +269,8 @@ def _count_each(inner: tuple[Node, ...], shape: Shape, view: View, path: str) ->
     return costs, view
 
 
-def _weights(node: Node, shape: Shape, out: Shape) -> tuple[int, int]:
-    """Parameters and multiply-adds of a leaf."""
+def leaf_cost(node: Node, shape: Shape, out: Shape) -> tuple[int, int]:
+    """Parameters and multiply-adds of a leaf that turns `shape` into `out`."""
     match node:
         case Conv(norm=norm):
             weights = shape.channels * node.window[0] * node.window[1] * node.filters

@@ -1,8 +1,8 @@
 """The four-convolution network of Chollet's tutorial on cats and dogs: the baseline people start from.
 
 Source: F. Chollet, "Building powerful image classification models using very little data", Keras blog, 2016, and "Deep
-Learning with Python", 2017, section 5.2: 150x150 input, 3,453,121 parameters with one sigmoid output. Here the output is one logit
-a class.
+Learning with Python", 2017, section 5.2: 150x150 input, 3,453,121 parameters with one sigmoid output. Here the output is one
+logit a class.
 """
 
 from __future__ import annotations

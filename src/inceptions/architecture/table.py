@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from inceptions.architecture.cost import Bill, Cost
 from inceptions.architecture.declaration import Published
+from inceptions.architecture.memory import VALUE, memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def table(bill: Bill, batch: int = 1) -> Table:
     published = architecture.published if as_printed else {}
     headings: tuple[str, ...] = ("layer", "type", "output", "params", "mult-adds", "share", "memory", "sees")
     if published:
-        headings = (*headings, "paper: output", "params", "ops")
+        headings = (*headings, "paper: output", "paper: params", "paper: ops")
     rows, remarks = [], []
     for node in (*bill.nodes, *bill.heads):
         row = _ours(node, bill.macs if node in bill.nodes else 0, batch)
@@ -53,7 +54,7 @@ def table(bill: Bill, batch: int = 1) -> Table:
         f"{bill.params:,}",
         f"{bill.macs:,}",
         "100 %",
-        _mebibytes(activations, batch),
+        mebibytes(VALUE * activations * batch),
         "",
     )
     if bill.heads:
@@ -64,23 +65,34 @@ def table(bill: Bill, batch: int = 1) -> Table:
     return Table(headings, tuple(rows), (*total, *("",) * (len(headings) - len(total))), tuple(remarks))
 
 
-def comparison(bills: Sequence[Bill]) -> Table:
-    """Networks side by side, one row each."""
-    headings = ("network", "input", "params", "with heads", "mult-adds", "convolutions", "memory", "smallest input")
-    rows = (
-        (
+def comparison(bills: Sequence[Bill], batch: int = 1) -> Table:
+    """Networks side by side, one row each.
+
+    Args:
+        bills: the counted networks.
+        batch: images at a time, for the columns of memory (peaks, in MiB; training as with AdamW).
+    """
+    headings = (
+        *("network", "input", "params", "with heads", "mult-adds", "convolutions"),
+        *("to predict", "to train", "smallest input"),
+    )
+    rows = []
+    for bill in bills:
+        peaks = memory(bill.architecture, (bill.input.height, bill.input.width), batch=batch)
+        row = (
             bill.architecture.full_name,
             str(bill.input),
             f"{bill.params:,}",
             f"{bill.params_with_heads:,}",
             f"{bill.macs:,}",
             f"{bill.layers.convolutions}",
-            _mebibytes(sum(node.activations for node in bill.nodes), 1),
+            mebibytes(peaks.inference),
+            mebibytes(peaks.training),
             f"{bill.architecture.minimum_size}",
         )
-        for bill in bills
-    )
-    return Table(headings, tuple(rows))
+        rows.append(row)
+    remark = f"To predict, to train: the peak of memory in MiB, {batch} image{'s'[: batch > 1]} at a time; training with AdamW."
+    return Table(headings, tuple(rows), remarks=(remark,))
 
 
 def _printed(row: Published) -> tuple[str, str, str]:
@@ -89,8 +101,9 @@ def _printed(row: Published) -> tuple[str, str, str]:
     return (row.output, row.params + mark, row.ops) if row.params else (row.output + mark, "", row.ops)
 
 
-def _mebibytes(values: int, batch: int) -> str:
-    return f"{4 * values * batch / 2**20:,.1f}"
+def mebibytes(count: int) -> str:
+    """A number of bytes in MiB."""
+    return f"{count / 2**20:,.1f}"
 
 
 def _ours(node: Cost, whole: int, batch: int) -> tuple[str, ...]:
@@ -101,6 +114,6 @@ def _ours(node: Cost, whole: int, batch: int) -> tuple[str, ...]:
         f"{node.params:,}" if node.params else "",
         f"{node.macs:,}" if node.macs else "",
         f"{node.macs / whole:.1%}".replace("%", " %") if whole and node.macs else "",
-        _mebibytes(node.activations, batch),
+        mebibytes(VALUE * node.activations * batch),
         f"{node.field}",
     )

@@ -8,6 +8,7 @@ behind them. Greys of 16 bits are divided by 257. This is the only place that op
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -36,6 +37,9 @@ IMPOSTORS = (
     (4, b"ftyphei", "a HEIC photograph: export it as JPEG"),
     (4, b"ftypmif1", "a HEIC photograph: export it as JPEG"),
 )
+
+# Damaged EXIF blocks and the like: the pixels count, and what keeps them from being read is an exception.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 Source = Path | bytes | BinaryIO | Image.Image
 

@@ -33,19 +33,22 @@ def expand(arguments: Sequence[Path]) -> list[Source]:
     return sources
 
 
-def predict_files(predictor: Predictor, sources: Sequence[Source], *, top: int, form: Format, out: TextIO) -> None:
+def predict_files(
+    predictor: Predictor, sources: Sequence[Source], *, top: int, form: Format, out: TextIO, head: str = "main"
+) -> None:
     """Predict every source and write the answers as they come (JSON is one document, so at the end).
 
     Raises:
+        UsageError: no such head, or `top` is not at least 1; nothing is written.
         DataError: after everything else was written: nothing could be predicted, or a file given by name could not be read.
     """
+    predictions = predictor.stream([source.path for source in sources], top=top, head=head)
     failed: list[Prediction] = []
     answered = 0
 
     def watched() -> Iterator[Prediction]:
         nonlocal answered
-        images = [source.path for source in sources]
-        for source, prediction in zip(sources, predictor.stream(images, top=top), strict=True):
+        for source, prediction in zip(sources, predictions, strict=True):
             if prediction.error is None:
                 answered += 1
             elif source.named:

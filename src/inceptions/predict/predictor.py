@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from inceptions.data import ImageError, decode, evaluation, normalise
-from inceptions.errors import UsageError
+from inceptions.errors import UsageError, unknown
 from inceptions.network import Network
 from inceptions.train.machine import choose_device
 from inceptions.weights import Card, Preprocess, load_model
@@ -25,6 +25,9 @@ Image = str | Path | bytes | BinaryIO | PIL.Image.Image
 """Whatever an image may come as: a path, a file's content, an open file, a Pillow image."""
 
 BATCH = 32
+
+BEST, MEAN = "best", "mean"
+"""Answers out of several heads': of the one that is surest of this image, and the mean of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,59 +111,64 @@ class Predictor:
 
     # Text and bytes are sequences too, but of nothing that is an image: they mean one.
     @overload
-    def predict(self, image: Image, top: int = 5) -> Prediction: ...  # type: ignore[overload-overlap]
+    def predict(self, image: Image, top: int = 5, *, head: str = "main") -> Prediction: ...  # type: ignore[overload-overlap]
 
     @overload
-    def predict(self, image: Sequence[Image], top: int = 5) -> list[Prediction]: ...
+    def predict(self, image: Sequence[Image], top: int = 5, *, head: str = "main") -> list[Prediction]: ...
 
-    def predict(self, image: Image | Sequence[Image], top: int = 5) -> Prediction | list[Prediction]:
+    def predict(self, image: Image | Sequence[Image], top: int = 5, *, head: str = "main") -> Prediction | list[Prediction]:
         """Say what is on an image, or on each of several.
 
         Args:
             image: a path, a file's content, an open file or a Pillow image; or a sequence of them.
             top: how many classes to name, best first; all of them if there are fewer.
+            head: who answers: "main", an auxiliary head by its name ("aux_4a"), "mean" (the mean of all heads' probabilities)
+                or "best" (for each image the head that is surest of its answer). Without auxiliary heads these are all "main".
 
         Returns:
             One prediction, or a list of them in the order given. In a list, an image that cannot be read has its `error` said.
 
         Raises:
             ImageError: a single image that cannot be read.
-            UsageError: `top` is not at least 1.
+            UsageError: `top` is not at least 1, or the network has no such head.
         """
         if isinstance(image, Sequence) and not isinstance(image, (str, bytes)):
-            return list(self.stream(image, top=top))
-        (prediction,) = self.stream([image], top=top)
+            return list(self.stream(image, top=top, head=head))
+        (prediction,) = self.stream([image], top=top, head=head)
         if prediction.error is not None:
             raise ImageError(prediction.path or "image", prediction.error)
         return prediction
 
-    def stream(self, images: Iterable[Image], *, top: int = 5) -> Iterator[Prediction]:
+    def stream(self, images: Iterable[Image], *, top: int = 5, head: str = "main") -> Iterator[Prediction]:
         """As `predict` for a list, but one answer at a time and in bounded memory: the next images are decoded meanwhile.
 
         Raises:
-            UsageError: `top` is not at least 1.
+            UsageError: `top` is not at least 1, or the network has no such head.
         """
         if top < 1:
             raise UsageError(f"top must be at least 1, not {top}.")
-        return self._stream(iter(images), top)
+        known = [one.name for one in self.model.architecture.heads] + [BEST, MEAN]
+        if head not in known:
+            raise unknown(f"head of {self.model.architecture.full_name}", head, known)
+        return self._stream(iter(images), top, head)
 
-    def _stream(self, images: Iterator[Image], top: int) -> Iterator[Prediction]:
+    def _stream(self, images: Iterator[Image], top: int, head: str) -> Iterator[Prediction]:
         pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
         waiting: deque[list[tuple[str | None, Future[Tensor]]]] = deque()
         try:
             while chunk := [(_path(image), pool.submit(self._prepare, image)) for image in islice(images, BATCH)]:
                 waiting.append(chunk)
                 if len(waiting) > 1:
-                    yield from self._answer(waiting.popleft(), top)
+                    yield from self._answer(waiting.popleft(), top, head)
             while waiting:
-                yield from self._answer(waiting.popleft(), top)
+                yield from self._answer(waiting.popleft(), top, head)
         finally:
             pool.shutdown(cancel_futures=True)
 
     def _prepare(self, image: Image) -> Tensor:
         return self._pixels(decode(Path(image) if isinstance(image, str) else image))
 
-    def _answer(self, chunk: list[tuple[str | None, Future[Tensor]]], top: int) -> list[Prediction]:
+    def _answer(self, chunk: list[tuple[str | None, Future[Tensor]]], top: int, head: str) -> list[Prediction]:
         """One forward pass for the readable ones of a chunk."""
         pixels: list[Tensor] = []
         reasons: list[str | None] = []
@@ -170,21 +178,34 @@ class Predictor:
                 reasons.append(None)
             except ImageError as error:
                 reasons.append(error.reason)
-        rows = iter(self._guesses(torch.stack(pixels), top) if pixels else [])
+        rows = iter(self._guesses(torch.stack(pixels), top, head) if pixels else [])
         return [
             Prediction(path=path, top=next(rows) if reason is None else (), error=reason)
             for (path, _), reason in zip(chunk, reasons, strict=True)
         ]
 
     @torch.inference_mode()
-    def _guesses(self, pixels: Tensor, top: int) -> list[tuple[Guess, ...]]:
+    def _guesses(self, pixels: Tensor, top: int, head: str) -> list[tuple[Guess, ...]]:
         """Best classes for `pixels` (uint8, `[batch, channels, height, width]`)."""
         batch = normalise(pixels.to(self.device), self.preprocess).contiguous(memory_format=torch.channels_last)
-        best = self.model(batch).float().softmax(dim=1).topk(min(top, len(self.classes)))
+        best = self._probabilities(batch, head).topk(min(top, len(self.classes)))
         return [
             tuple(Guess(self.classes[i], i, probability) for i, probability in zip(indices, values, strict=True))
             for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
+
+    def _probabilities(self, batch: Tensor, head: str) -> Tensor:
+        """`[batch, classes]`, of the head or heads asked for. The auxiliary ones are only run when they are."""
+        logits: dict[str, Tensor] = {"main": self.model(batch)} if head == "main" else self.model.heads(batch)
+        heads = {name: values.float().softmax(dim=1) for name, values in logits.items()}
+        if head not in (BEST, MEAN):
+            return heads[head]
+        # The deepest first: among heads that are equally sure, it answers.
+        every = torch.stack(list(reversed(heads.values())))
+        if head == MEAN:
+            return every.mean(dim=0)
+        surest = every.amax(dim=2).argmax(dim=0)
+        return every[surest, torch.arange(len(batch), device=batch.device)]
 
 
 def load(path: str | Path, *, device: str = "auto") -> Predictor:

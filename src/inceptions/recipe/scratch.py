@@ -8,7 +8,7 @@ RECIPE = Recipe(
     name="scratch",
     summary="a small set of photographs, from random weights",
     command="inceptions train PHOTOS/ --recipe scratch",
-    epochs=56,
+    epochs=50,
     batch_size=32,
     # Crops of a third of the area are then as large as the network's input.
     source_size=176,

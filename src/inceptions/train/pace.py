@@ -9,6 +9,10 @@ from inceptions.train.checkpoint import Counters
 from inceptions.train.progress import Reporter, clock
 from inceptions.train.runfolder import Row
 
+# What a step and its share of the validation cost however small the training images are, as the side of a square of pixels:
+# a step of GoogLeNet with 32 images takes 156 ms at 80 pixels and 285 ms at 128.
+FIXED = 100
+
 
 class Pace:
     """Figures for the reporter, from the counters of a run.
@@ -24,7 +28,7 @@ class Pace:
         self.steps_per_epoch = steps_per_epoch
         self.counters = counters
         # Work is counted in pixels, since the images may grow: work_before[e] is that of all steps before epoch e.
-        self.step_work = [recipe.size_at(epoch) ** 2 for epoch in range(recipe.epochs)]
+        self.step_work = [FIXED**2 + recipe.size_at(epoch) ** 2 for epoch in range(recipe.epochs)]
         self.work_before = [0]
         for work in self.step_work:
             self.work_before.append(self.work_before[-1] + work * steps_per_epoch)

@@ -110,8 +110,10 @@ def train(
             folder.load_rows(state.counters.epoch)
             where = f"step {state.counters.step}" if found else "the start: there was no checkpoint yet"
             reporter.say(f"Resuming the run in {folder.path} from {where}.")
+        trained, validated = feed.images
+        reporter.say(f"{trained:,} training and {validated:,} validation images of {len(splits.classes)} classes.")
         reporter.say(
-            f"{architecture.full_name}, {len(splits.classes)} classes, recipe {recipe.name}: {recipe.epochs} epochs of "
+            f"{architecture.full_name}, recipe {recipe.name}: {recipe.epochs} epochs of "
             f"{feed.steps_per_epoch} steps of {recipe.batch_size} images; {accelerator.device}, {chosen_precision}, "
             f"{worker_count} worker{'' if worker_count == 1 else 's'}."
         )

@@ -1,7 +1,7 @@
-"""The names of the TensorFlow graph of 2015-12-05, Inception-v3 as its authors first published it and as the Fréchet distance uses
-it, with batch norm folded into the convolutions.
+"""The names of the TensorFlow graph of 2015-12-05: Inception-v3 as its authors first published it and as the Fréchet distance
+uses it, with batch norm folded into the convolutions.
 
-TensorFlow named what its code left unnamed by counting: in a module the single convolution is "conv", and the longer branches are
+TensorFlow named what its code left unnamed by counting: in a module the single convolution is "conv", the longer branches are
 "tower", "tower_1", ...; in a tower the convolutions are "conv", "conv_1", ..., and what is joined inside it is "mixed".
 """
 

@@ -1,7 +1,7 @@
 """The layers of Keras's `InceptionV3` and `InceptionResNetV2` (keras.applications).
 
-Keras numbers its layers anew in every process ("conv2d_94" may be the first one), so only their rank counts: here "conv2d/0" is the
-first convolution that was made, with "batch_normalization/0" behind it. Keras makes them in the order of our units.
+Keras numbers its layers anew in every process ("conv2d_94" may be the first one), so only their rank counts: here "conv2d/0" is
+the first convolution that was made, with "batch_normalization/0" behind it. Keras makes them in the order of our units.
 """
 
 from __future__ import annotations

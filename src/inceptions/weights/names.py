@@ -1,8 +1,8 @@
 """One tensor, two names: how somebody else's state dict maps onto ours, and back.
 
-A family of checkpoints is one function from our units (a convolution or a dense layer with what follows it, by its dotted path) to
-the places where the family keeps them. Everything else follows from the declaration: which tensors a unit has, how they are laid
-out, and that each is used exactly once.
+A family of checkpoints is one function from our units (a convolution or a dense layer with what follows it, by its dotted path)
+to the places where the family keeps them. Everything else follows from the declaration: which tensors a unit has, how they are
+laid out, and that each is used exactly once.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The names of timm's state dicts for Inception-v4 and Inception-ResNet-v2 (timm 1.0), which Cadene's networks share but for the
-classifier's. timm's Inception-v3 has torchvision's names.
+"""The names of timm's state dicts for Inception-v4 and Inception-ResNet-v2 (timm 1.0), which Cadene's networks share but for
+the classifier's. The Inception-v3 of timm has torchvision's names.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def inception_v4(architecture: Architecture, classifier: str = "last_linear") ->
 
 
 def _v4_module(name: str) -> tuple[str, ...]:
-    """timm's names of a module's layers below its number, in the order of our units."""
+    """Their names of a module's layers below its number, in the order of our units."""
     if name.startswith("conv"):
         return ("",)
     match name.removeprefix("mixed_"):

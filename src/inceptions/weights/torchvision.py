@@ -1,5 +1,5 @@
-"""The names of torchvision's state dicts (`torchvision.models.googlenet` and `inception_v3`, 0.29), which timm's Inception-v3 and
-pytorch-fid share.
+"""The names of torchvision's state dicts (`torchvision.models.googlenet` and `inception_v3`, 0.29); timm's Inception-v3 and
+pytorch-fid share them.
 """
 
 from __future__ import annotations

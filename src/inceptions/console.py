@@ -1,0 +1,72 @@
+"""Between the command and the terminal: answers as JSON, errors as one sentence, the right exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import json as json_format
+import os
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import Any
+
+from cyclopts import App
+from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
+
+from inceptions.errors import InceptionsError, MachineError, UsageError
+
+# What a shell reports of a command that was ended by SIGINT or SIGPIPE.
+CTRL_C, BROKEN_PIPE = 130, 141
+
+
+def one_form(json: bool, csv: bool) -> None:
+    """Refuse two forms of one answer."""
+    if json and csv:
+        raise UsageError("--json and --csv exclude each other: name one.")
+
+
+def show(document: Any) -> None:
+    """Print one JSON document; ASCII only, so that it survives any terminal's encoding."""
+    print(json_format.dumps(document, indent=2, allow_nan=False))
+
+
+def run_app(app: App, arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code; what goes wrong is one sentence on standard error."""
+    try:
+        # File names need not be text, nor the terminal's encoding know every class name: show what cannot be shown as escapes.
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        app(arguments, exit_on_error=False, print_error=False, verbose=False, result_action="return_value")
+        print(end="", flush=True)  # what cannot be written shall be said here, not when Python ends
+        return 0
+    except CycloptsError as error:
+        command = " ".join(("inceptions", *(error.command_chain or ())))
+        return fail(f"{sentence(error)} See `{command} --help`.", UsageError.exit_code)
+    except InceptionsError as error:
+        return fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # When Python flushes at its end, what is left must find a place to go to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return fail("Whoever read the output is gone; the rest of it was not written.", BROKEN_PIPE)
+    except KeyboardInterrupt:
+        return fail("Stopped.", CTRL_C)
+    except MemoryError:
+        return fail("There is not enough memory.", MachineError.exit_code)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return fail(f"The system refused: {error.strerror or error}{where}.", MachineError.exit_code)
+
+
+def sentence(error: CycloptsError) -> str:
+    """What cyclopts found, in one line."""
+    if isinstance(error, UnusedCliTokensError):
+        return f"Nothing is known to do with: {' '.join(error.unused_tokens or ())}."
+    return " ".join(str(error).split())
+
+
+def fail(message: str, code: int) -> int:
+    """Say what went wrong and pass the exit code on."""
+    with contextlib.suppress(OSError):
+        print(f"inceptions: {message}", file=sys.stderr, flush=True)
+    return code
