@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import random
 from functools import cache
 
 import pytest
@@ -241,14 +240,3 @@ def test_export(name: str) -> None:
     exported = torch.export.export(model, (x,))
     with torch.no_grad():
         torch.testing.assert_close(exported.module()(x), model(x))
-
-
-@pytest.mark.slow
-def test_every_claimed_size_runs(name: str) -> None:
-    """All squares up to 400 pixels and fifty oblongs, through torch's own checks of sizes."""
-    model = create_model(name, num_classes=CLASSES, device="meta", **SMALL).eval()
-    draw = random.Random(5)
-    least = model.minimum_size
-    oblongs = [(draw.randint(least, 400), draw.randint(least, 400)) for _ in range(50)]
-    for size in [*((side, side) for side in range(least, 401)), *oblongs]:
-        assert model.heads(torch.empty(2, 3, *size, device="meta"))["main"].shape == (2, CLASSES)

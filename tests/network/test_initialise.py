@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
 
+from inceptions.architecture import names
 from inceptions.network import create_model, truncated_normal_
 
 
@@ -41,6 +45,27 @@ def test_glorot() -> None:
     bound = math.sqrt(6 / (1792 + 512))
     assert bound * 0.99 < x.abs().max().item() <= bound
     assert not create_model("inception_resnet_v1", seed=1).get_submodule("block35_1.up.conv").bias.any()
+
+
+def digest() -> str:
+    """Of every seeded weight of a small form of every network."""
+    found = hashlib.sha256()
+    for name in names():
+        for key, value in create_model(name, seed=5, width=0.1, depth=0.2).state_dict().items():
+            found.update(key.encode() + value.numpy().tobytes())
+    return found.hexdigest()
+
+
+def test_the_seed_alone_decides() -> None:
+    """Not what was drawn before, and not the process; and nobody else's random numbers move."""
+    before = torch.get_rng_state()
+    here = digest()
+    assert torch.equal(torch.get_rng_state(), before)
+    code = f"import runpy, torch; torch.rand(3); print(runpy.run_path({__file__!r})['digest']())"
+    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert there.stdout.strip() == here, there.stderr
+    one, two = (create_model("googlenet", seed=seed, width=0.1, depth=0.2).state_dict() for seed in (5, 6))
+    assert not any(torch.equal(one[key], two[key]) for key in one if key.endswith("conv.weight"))
 
 
 @pytest.mark.parametrize("name", ["inception_v3", "inception_resnet_v2"])

