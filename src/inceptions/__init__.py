@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from inceptions.architecture import declare as declare
-    from inceptions.network import create_model as create_model
     from inceptions.network import list_models as list_models
     from inceptions.predict import load as load
     from inceptions.weights import Preprocess as Preprocess
+    from inceptions.weights import create_model as create_model
     from inceptions.weights import load_model as load_model
     from inceptions.weights import save_weights as save
 
 # The rooms are opened when a name is first used: `import inceptions` and the commands that only count stay free of torch.
 _ROOMS = {
     "declare": ("architecture", "declare"),
-    "create_model": ("network", "create_model"),
+    "create_model": ("weights", "create_model"),
     "list_models": ("network", "list_models"),
     "load": ("predict", "load"),
     "load_model": ("weights", "load_model"),

@@ -1,6 +1,7 @@
 """Weight files in and out."""
 
 from inceptions.weights.card import Card as Card
+from inceptions.weights.create import create_model as create_model
 from inceptions.weights.preprocess import IMAGENET_MEAN as IMAGENET_MEAN
 from inceptions.weights.preprocess import IMAGENET_STD as IMAGENET_STD
 from inceptions.weights.preprocess import Preprocess as Preprocess
