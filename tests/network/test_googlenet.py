@@ -76,6 +76,27 @@ def test_equals_torchvision_in_evaluation(shared: Path, ours: Network, torchvisi
         assert_close(ours.eval()(x), torchvision_googlenet.eval()(x))
 
 
+def test_every_module_equals_torchvisions(shared: Path, ours: Network, torchvision_googlenet: nn.Module) -> None:
+    x = photographs(shared, 224)
+    modules = {name: name.replace("_", "") for name in ours.architecture.taps if name.startswith("inception_")}
+    assert len(modules) == 9
+    expected: dict[str, Tensor] = {}
+
+    def keep(name: str) -> None:
+        def hook(_module: nn.Module, _input: object, out: Tensor) -> None:
+            expected[name] = out.clone()
+
+        torchvision_googlenet.get_submodule(modules[name]).register_forward_hook(hook)
+
+    for name in modules:
+        keep(name)
+    with torch.no_grad():
+        torchvision_googlenet.eval()(x)
+        found = ours.eval().features(x, list(modules))
+    for name, tensor in expected.items():
+        assert_close(found[name], tensor)
+
+
 def test_equals_torchvision_in_training(shared: Path, ours: Network, torchvision_googlenet: nn.Module) -> None:
     x = photographs(shared, 224)
     found = ours.train().heads(x)

@@ -120,9 +120,10 @@ def torchvision_v3(**options: Any) -> nn.Module:
     ).eval()
 
 
-def test_inception_v3_equals_torchvision(photographs: Callable[[int], Tensor]) -> None:
-    theirs = torchvision_v3(num_classes=CLASSES)
-    ours = adopt("inception_v3", torchvision.inception_v3, theirs.state_dict(), num_classes=CLASSES)
+@pytest.mark.parametrize("aux", [True, False])
+def test_inception_v3_equals_torchvision(photographs: Callable[[int], Tensor], aux: bool) -> None:
+    theirs = torchvision_v3(num_classes=CLASSES, aux_logits=aux)
+    ours = adopt("inception_v3", torchvision.inception_v3, theirs.state_dict(), num_classes=CLASSES, aux=aux)
     assert_same_network(ours, theirs, photographs(299), V3_MODULES)
 
 
