@@ -5,9 +5,9 @@ Inception-v2 is another.
 The paper's table contradicts itself: the pool projections it lists for 4c and 4d (128) give 608 channels, not the 576
 beside them. So two lineages exist, and neither's weights fit the other:
 
-* `caffe`: 608 and 1056 channels, a dense 7x7 stem, and biases in front of batch norm (which cancels them): Xiong's MXNet
-  model, Cadene's port of it, Caffe. The weights people use, so the default. `caffe_unbiased` is the same without those
-  biases.
+* `caffe`: 608 and 1056 channels, a dense 7x7 stem, and biases in front of batch norm (which cancels them): Xiong's Caffe model
+  and Cadene's port of it. The weights people use, so the default. `caffe_unbiased` is the same without those biases.
+  (MXNet's own network pads the pools of 3c and 4e, and is none of these.)
 * `lim0606`: 576 and 1024 channels, a dense stem, and two auxiliary heads (the Caffe model of that user's).
 * `slim`: 576 and 1024 channels and a separable 7x7 stem, which in TF-slim's checkpoint has a bias and no batch norm.
 * `paper`: as `slim`, with batch norm in the stem too: the text says every convolution has it.
@@ -101,7 +101,7 @@ PUBLISHED = {
 }
 
 SUMMARIES: dict[str, str] = {
-    "caffe": "608/1056 channels, dense stem, biases under batch norm (MXNet, Cadene; published weights)",
+    "caffe": "608/1056 channels, dense stem, biases under batch norm (Xiong's Caffe port, Cadene; published weights)",
     "caffe_unbiased": "as caffe, without the biases, which batch norm cancels",
     "lim0606": "576/1024 channels, dense stem, two auxiliary heads (Caffe, by lim0606)",
     "slim": "576/1024 channels, separable stem without batch norm (TF-slim's inception_v2)",

@@ -8,6 +8,10 @@ Three networks go by this name:
 * `bn`: what TF-slim trained and torchvision ships. Batch norm everywhere, no LRN, a 3x3 where the paper has 5x5, and a 2x2
   window in the fourth pooling. The published weights belong to it, so it is the default.
 * `naive`: `bn` with the module of Figure 2a, which has no 1x1 reductions: the network the paper argues against.
+
+Two things no checkpoint tells, and the variants do not decide: dropout is the paper's 40 % in all three (TF-slim and
+torchvision train with 20 %), and strided windows are padded evenly, as Caffe and torchvision do (TensorFlow shifts them by a
+pixel).
 """
 
 from __future__ import annotations

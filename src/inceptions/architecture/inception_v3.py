@@ -65,7 +65,7 @@ SUMMARIES: dict[str, str] = {
     "fid": "the graph of 2015-12-05: as tensorflow, max pool in mixed_7c, no auxiliary head (published with 1008 outputs)",
     "paper": "Table 1: 3×3 stem, modules of figures 5, 6 and 7, auxiliary head with batch norm",
     "paper_5x5": "paper, with 5×5 instead of two 3×3 (figure 4)",
-    "paper_7x7": "paper, with 7×7 instead of 1×7 and 7×1",
+    "paper_7x7": "paper, with 7×7 instead of 1×7 and 7×1 in the 17×17 modules (not in mixed_7a)",
     "paper_pool_first": "paper, pooling alone halves the maps (figure 9, left)",
     "paper_pool_last": "paper, the module runs before the pooling that halves the maps (figure 9, right)",
     "paper_7x7_stem": "paper, with a 7×7 instead of three 3×3 in the stem",

@@ -28,7 +28,9 @@ class BatchNorm:
 
     Attributes:
         eps: added to the variance; 1e-3 in TensorFlow's family, 1e-5 in Caffe's.
-        momentum: weight of the new batch in the running averages, in PyTorch's sense (TensorFlow's decay is 1 - momentum).
+        momentum: weight of the new batch in the running averages, in PyTorch's sense (TensorFlow's decay is 1 - momentum). It
+            is a matter of training, not of the weights: every declaration has PyTorch's 0.1, where TF-slim trained with 0.0003,
+            Keras with 0.01 and facenet with 0.005.
     """
 
     eps: float = 1e-3

@@ -22,7 +22,8 @@ def initialise(model: nn.Module, scheme: Initialiser, generator: torch.Generator
 
     * `he`: normal, variance 2 / fan-out (He et al. 2015, arXiv:1502.01852), for networks with batch norm.
     * `variance_scaling`: truncated normal, variance 2 / fan-in (TF-slim's default, which writes the cut's correction as 1.3).
-    * `truncated_normal`: truncated normal, standard deviation 0.1 (the released code of Inception-v3 of 2015).
+    * `truncated_normal`: truncated normal of standard deviation 0.1 (the released Inception-v3; there 0.1 is the deviation
+      before the cut, 0.088 after it).
     * `xavier`: uniform, variance 1 / fan-in, biases 0.2 (Caffe's xavier filler, the BVLC GoogLeNet's).
     * `glorot`: uniform, variance 2 / (fan-in + fan-out) (Glorot and Bengio 2010; TensorFlow's and Keras's default, facenet's).
 
