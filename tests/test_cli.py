@@ -76,6 +76,47 @@ def is_one_sentence(said: Said) -> bool:
     return said.err.startswith("inceptions: ") and "Traceback" not in said.err and said.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "--epochs", "1.5"),
+        ("train", "--seed", "x"),
+        ("train", "--workers", "1.5"),
+        ("cost", "googlenet", "--batch", "1.5"),
+        ("cost", "googlenet", "--classes", "1e3"),
+    ],
+)
+def test_fractions_are_not_rounded(call, arguments: tuple[str, ...]) -> None:
+    said = call(*arguments)
+    assert said.code == 2
+    assert is_one_sentence(said)
+    assert "must be a whole number" in said.err
+
+
+def test_a_run_does_not_spill_into_the_folder_one_is_in(call, photos: Path, tmp_path: Path) -> None:
+    said = call("train", photos, "--run", "", *TINY)
+    assert said.code == 2
+    assert is_one_sentence(said)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["photos"]
+
+
+def test_data_that_cannot_be_used_leaves_no_run_behind(call, photos: Path, tmp_path: Path) -> None:
+    for image in (photos / "red").iterdir():
+        image.write_bytes(b"no image")
+    assert call("train", photos, "--run", "run", *TINY).code == 3
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"data = 5", b"[run]\ndata = 5\n"])
+def test_a_damaged_recipe_is_explained(call, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/recipe.toml").write_bytes(content)
+    said = call("train", "--resume", "--run", "run")
+    assert said.code == 2
+    assert "recipe.toml" in said.err
+    assert "Traceback" not in said.err
+
+
 # Help
 
 

@@ -16,12 +16,13 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from inceptions.console import one_form, run_app, show
+from inceptions.console import one_form, run_app, show, whole, whole_or_auto
 from inceptions.errors import UsageError
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+Whole = Annotated[int, Parameter(converter=whole)]
 Precision = Literal["auto", "fp32", "bf16"]
-Workers = int | Literal["auto"]
+Workers = Annotated[int | Literal["auto"], Parameter(converter=whole_or_auto)]
 
 app = App(
     name="inceptions",
@@ -45,8 +46,8 @@ def train(
     run: Path | None = None,
     resume: Flag = False,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", show_default=False)] = (),
-    epochs: int | None = None,
-    seed: int | None = None,
+    epochs: Whole | None = None,
+    seed: Whole | None = None,
     width: float | None = None,
     depth: float | None = None,
     workers: Workers = "auto",
@@ -206,7 +207,7 @@ def predict(
     images: tuple[Path, ...],
     /,
     *,
-    top: int = 5,
+    top: Whole = 5,
     head: str = "main",
     device: str = "auto",
     json: Flag = False,
@@ -249,8 +250,8 @@ def cost(
     *,
     variant: str | None = None,
     image_size: str | None = None,
-    batch: int = 1,
-    classes: int = 1000,
+    batch: Whole = 1,
+    classes: Whole = 1000,
     width: float = 1.0,
     depth: float = 1.0,
     compare: str | None = None,

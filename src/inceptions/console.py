@@ -8,15 +8,33 @@ import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, Literal
 
-from cyclopts import App
+from cyclopts import App, Token
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from inceptions.errors import InceptionsError, MachineError, UsageError
 
 # What a shell reports of a command that was ended by SIGINT or SIGPIPE.
 CTRL_C, BROKEN_PIPE = 130, 141
+
+
+def whole(_kind: Any, tokens: Sequence[Token]) -> int:
+    """A whole number as it is written; 1.5 is a mistake, not 2.
+
+    Raises:
+        UsageError: it is none; cyclopts says of which option.
+    """
+    (token,) = tokens
+    try:
+        return int(token.value)
+    except ValueError:
+        raise UsageError(f"it must be a whole number, not {token.value!r}.") from None
+
+
+def whole_or_auto(kind: Any, tokens: Sequence[Token]) -> int | Literal["auto"]:
+    """The same, or the word auto."""
+    return "auto" if tokens[0].value == "auto" else whole(kind, tokens)
 
 
 def one_form(json: bool, csv: bool) -> None:

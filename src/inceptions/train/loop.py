@@ -176,7 +176,7 @@ class Loop:
         if not math.isfinite(total):
             raise DivergedError(
                 f"Training diverged: the loss is {total} in step {counters.step + 1} (epoch {counters.epoch + 1}) at a "
-                f"learning rate of {rate:.3g}. The weights of the step before are kept. Try a lower optim.lr, a longer "
+                f"learning rate of {rate:.3g}. What was saved before is kept. Try a lower optim.lr, a longer "
                 f"schedule.warmup_epochs or optim.clip, and look at the batch: {', '.join(self.feed.names(batch))}."
             )
         self.optimiser.step()

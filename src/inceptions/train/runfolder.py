@@ -6,6 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Literal, Self
 
 import tomli_w
 
+from inceptions.architecture import Options
 from inceptions.errors import DataError, UsageError
 from inceptions.files import remove_leftovers, write_bytes, write_text
 from inceptions.recipe import Recipe, from_table, to_table
@@ -103,6 +105,9 @@ class Manifest:
         try:
             table = tomllib.loads(text)
             run = table.pop("run")
+            if not isinstance(run["data"], str):
+                raise TypeError("data is no name")
+            Options(**run["options"])
             return cls(
                 recipe=from_table(table),
                 data=run["data"],
@@ -189,7 +194,17 @@ class RunFolder:
             UsageError: `recipe.toml` is damaged.
         """
         file = self.path / RECIPE
-        return Manifest.from_toml(file.read_text(encoding="utf-8"), file) if file.is_file() else None
+        if not file.is_file():
+            return None
+        try:
+            return Manifest.from_toml(file.read_text(encoding="utf-8"), file)
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{file} is damaged: it is not text.") from error
+
+    def give_up(self) -> None:
+        """Leave no folder behind for a run that was never begun."""
+        with suppress(OSError):  # there is something in it
+            self.path.rmdir()
 
     def claim(self, *, resume: bool) -> None:
         """Make sure that the folder is there, can be written to, and holds a run only if that is to be resumed.

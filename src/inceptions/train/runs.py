@@ -72,13 +72,15 @@ def job(
     Raises:
         UsageError: an unknown recipe or field, a bad value, nothing to resume.
     """
+    if run is not None and run == Path():
+        raise UsageError("--run needs the name of a folder that is the run's own, not the one you are in.")
     run = unfinished_run() if resume and run is None else run
     before = begun(run, data) if resume and run is not None else None
     if before is not None:
         data = data or before.data
         model, variant = model or before.model, variant or (before.variant if model is None else None)
-        width = before.options["width"] if width is None else width
-        depth = before.options["depth"] if depth is None else depth
+        width = before.options.get("width", 1.0) if width is None else width
+        depth = before.options.get("depth", 1.0) if depth is None else depth
     data, model = data or BUILTIN, model or MODEL
     builtin = data == BUILTIN and not Path(data).exists()
     start = before.recipe if before and recipe is None else published(recipe or (BUILTIN if builtin else "scratch"))

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 
 from inceptions.architecture import Architecture, Options, declare
 from inceptions.data import Splits
-from inceptions.errors import UsageError
+from inceptions.errors import InceptionsError, UsageError
 from inceptions.network import from_architecture
 from inceptions.recipe import Recipe
 from inceptions.train import optimiser
@@ -89,11 +89,15 @@ def train(
         accelerator = start(chosen, chosen_precision)
         for note in splits.notes:
             reporter.say(note)
-        feed = Feed(splits, recipe, workers=worker_count, reporter=reporter, interrupts=interrupts)
+        try:
+            feed = Feed(splits, recipe, workers=worker_count, reporter=reporter, interrupts=interrupts)
+        except InceptionsError:
+            folder.give_up()
+            raise
         folder.begin(
             Manifest(
                 recipe=recipe,
-                data=str(splits.where or splits.name),
+                data=str(splits.where.resolve()) if splits.where else splits.name,
                 fingerprint=feed.fingerprint,
                 images=feed.images,
                 classes=tuple(splits.classes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self, get_args
@@ -53,11 +54,14 @@ class Preprocess:
                 raise WeightsError(f"Preprocessing: {name} must be one of {get_args(kind)}, not {getattr(self, name)!r}.")
         if self.resize == "shorter_side" and not max(self.size) <= self.resize_to <= LARGEST_SIDE:
             raise WeightsError(f"Preprocessing: resize_to must be at least the size {self.size}, not {self.resize_to!r}.")
-        if len(self.mean) != self.num_channels or len(self.std) != self.num_channels or min(self.std) <= 0:
+        if len(self.mean) != self.num_channels or len(self.std) != self.num_channels or not self._finite():
             raise WeightsError(
-                f"Preprocessing: {self.channels} needs {self.num_channels} means and positive deviations, "
+                f"Preprocessing: {self.channels} needs {self.num_channels} finite means and positive deviations, "
                 f"not {self.mean!r} and {self.std!r}."
             )
+
+    def _finite(self) -> bool:
+        return all(map(math.isfinite, (*self.mean, *self.std))) and min(self.std) > 0
 
     @classmethod
     def standard(cls, size: int, *, share: float = 0.875) -> Self:
