@@ -49,9 +49,12 @@ def test_a_folder_with_other_things_may_be_used(tmp_path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_a_run_killed_before_it_had_a_folder_gets_one(tmp_path) -> None:
+    RunFolder(tmp_path / "none").claim(resume=True)
+    assert (tmp_path / "none").is_dir()
+
+
 def test_there_must_be_something_to_resume(tmp_path) -> None:
-    with pytest.raises(UsageError, match="no such folder"):
-        RunFolder(tmp_path / "none").claim(resume=True)
     with pytest.raises(UsageError, match="There is no run in"):
         read_manifest(tmp_path)
 

@@ -11,7 +11,13 @@ from inceptions.architecture import Options
 from inceptions.errors import UsageError
 from inceptions.recipe import override, recipe
 from inceptions.train import Manifest, job
-from inceptions.train.runs import is_finished, new_run, unfinished_run
+from inceptions.train.runs import begun, is_finished, new_run, unfinished_run
+
+
+def test_a_run_killed_before_its_first_file_begins_again_if_its_data_are_named(tmp_path: Path) -> None:
+    assert begun(tmp_path / "none", "PHOTOS") is None
+    with pytest.raises(UsageError, match="There is no run in"):
+        begun(tmp_path / "none", None)
 
 
 @pytest.fixture(autouse=True)

@@ -209,12 +209,12 @@ class RunFolder:
     def claim(self, *, resume: bool) -> None:
         """Make sure that the folder is there, can be written to, and holds a run only if that is to be resumed.
 
+        A run that was killed before it had a folder is resumed from its start.
+
         Raises:
-            UsageError: it holds a run and `resume` is false, or the folder to resume in does not exist.
+            UsageError: it holds a run and `resume` is false.
             MachineError: it cannot be written to.
         """
-        if resume and not self.path.is_dir():
-            raise UsageError(f"There is no run to resume in {self.path}: no such folder.")
         if not resume and any((self.path / name).exists() for name in (RECIPE, METRICS, CHECKPOINTS, BEST)):
             raise UsageError(
                 f"{self.path} already holds a run. Add --resume to go on with it, or name another folder with --run."

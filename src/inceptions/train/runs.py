@@ -102,7 +102,7 @@ def begun(run: Path, data: str | None) -> Manifest | None:
     Raises:
         UsageError: there is no run in the folder.
     """
-    return None if data and run.is_dir() and not (run / RECIPE).is_file() else read_manifest(run)
+    return None if data and not (run / RECIPE).is_file() else read_manifest(run)
 
 
 def new_run(data: str, model: str, runs: Path = RUNS) -> Path:
