@@ -14,12 +14,6 @@ from inceptions.train import Manifest, job
 from inceptions.train.runs import begun, is_finished, new_run, unfinished_run
 
 
-def test_a_run_killed_before_its_first_file_begins_again_if_its_data_are_named(tmp_path: Path) -> None:
-    assert begun(tmp_path / "none", "PHOTOS") is None
-    with pytest.raises(UsageError, match="There is no run in"):
-        begun(tmp_path / "none", None)
-
-
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -123,3 +117,9 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
 def test_killed_before_anything_was_written_down(tmp_path: Path) -> None:
     found = job(resume=True, run=tmp_path, data="photos")
     assert (found.data, found.run, found.recipe, found.resume) == ("photos", tmp_path, recipe("scratch"), True)
+
+
+def test_a_run_killed_before_its_first_file_begins_again_if_its_data_are_named(tmp_path: Path) -> None:
+    assert begun(tmp_path / "none", "PHOTOS") is None
+    with pytest.raises(UsageError, match="There is no run in"):
+        begun(tmp_path / "none", None)
