@@ -7,7 +7,7 @@ import torchvision
 
 from benchmarks.interleaved import Measured, in_turn
 from inceptions.network import create_model
-from inceptions.weights.torchvision import googlenet as names
+from inceptions.weights.families.torchvision import googlenet as names
 
 BATCH = 16
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from inceptions.architecture import Architecture, Options, cost, declare, names, variants
 from inceptions.architecture.declaration import leaves
-from inceptions.architecture.nodes import BatchNorm, Conv, Node, Pool, Residual
+from inceptions.architecture.nodes import BatchNorm, Conv, Node, Pool, Residual, SeparableConv
 from inceptions.architecture.shapes import Shape, after, reduction
 from inceptions.architecture.table import table
 from inceptions.errors import UsageError
@@ -143,8 +143,11 @@ def test_deeper_than_published_repeats_the_last_module() -> None:
     ("name", "heads"),
     [
         ("googlenet", ["aux_4a", "aux_4d"]),
+        ("googlenet/slim", []),
         ("bn_inception", []),
+        ("bn_inception/mxnet", []),
         ("bn_inception/lim0606", ["aux_3c", "aux_4e"]),
+        ("bn_inception/slim", []),
         ("inception_v2", ["aux_6e"]),
         ("inception_v3", ["aux_6e"]),
         ("inception_v3/fid", []),
@@ -158,6 +161,20 @@ def test_deeper_than_published_repeats_the_last_module() -> None:
 def test_auxiliary_heads(name: str, heads: list[str]) -> None:
     assert [head.name for head in declare(name).heads] == [*heads, "main"]
     assert [head.name for head in declare(name, options=Options(aux=False)).heads] == ["main"]
+
+
+@pytest.mark.parametrize(
+    ("name", "heads"),
+    [
+        *((f"bn_inception/{variant}", ["aux_3c", "aux_4e"]) for variant in variants("bn_inception")),
+        ("googlenet/slim", ["aux_4a", "aux_4d"]),
+        ("inception_v3/fid", ["aux_6e"]),
+    ],
+)
+def test_auxiliary_heads_on_request(name: str, heads: list[str]) -> None:
+    asked, plain = cost(declare(name, options=Options(aux=True))), cost(declare(name))
+    assert [head.name for head in asked.architecture.heads] == [*heads, "main"]
+    assert asked.params == plain.params < asked.params_with_heads
 
 
 @pytest.mark.parametrize(
@@ -190,7 +207,12 @@ def test_a_network_ends_at_a_whole_node(until: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"residual_scale": 1.1}, {"residual_scale": -0.1}, {"residual_scale": "0.1"}, {"padding": "valid"}, {"width": 0}]
+    "wrong",
+    [
+        *({"residual_scale": 1.1}, {"residual_scale": -0.1}, {"residual_scale": "0.1"}, {"residual_scale": True}),
+        *({"padding": "valid"}, {"width": 0}, {"width": True}, {"depth": True}, {"depth": float("nan")}, {"width": "1"}),
+        *({"num_classes": 0}, {"num_classes": True}, {"in_channels": None}, {"until": True}, {"until": 1.5}, {"aux": "no"}),
+    ],
 )
 def test_options_out_of_range(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
@@ -271,22 +293,49 @@ def test_v4_figures_only_turn_kernels() -> None:
     assert len(turned) == 2 * (1 + 2 * 7 + 3)
 
 
-def test_each_step_of_the_ladder_changes_what_it_says() -> None:
-    whole = cost(declare("inception_v3/paper"))
-    step = {name: cost(declare(f"inception_v3/paper_{name}")) for name in ("5x5", "7x7", "pool_first", "pool_last", "7x7_stem")}
-    # Two 3x3 cost 18/25 of a 5x5, here on 96 of 288 filters; 1x7 and 7x1 cost 2/7 of a 7x7.
-    assert step["5x5"].macs > whole.macs
-    assert step["7x7"].macs > 1.5 * whole.macs
-    assert step["pool_first"].params < whole.params
-    # Figure 9's right side: the same weights on a map four times as large.
-    assert step["pool_last"].params == whole.params
-    reductions = [sum(n.macs for n in bill.nodes if n.name in ("mixed_6a", "mixed_7a")) for bill in (step["pool_last"], whole)]
-    assert 2 < reductions[0] / reductions[1] < 4.5
-    assert step["7x7_stem"].nodes[0].op == "conv 7×7/2"
-    plain, normal = (cost(declare("inception_v3", v)).layers_with_heads.batch_norms for v in ("paper_plain_aux", "paper"))
-    assert normal - plain == 1
-    # The two names of one trunk.
-    assert (
-        cost(declare("inception_v2/table_1")).params_with_heads
-        == cost(declare("inception_v3/paper_plain_aux")).params_with_heads
-    )
+def test_a_declaration_says_what_was_not_asked() -> None:
+    assert declare("inception_v3/fid").options == Options(num_classes=1008, aux=False)
+    assert declare("inception_v3/fid", options=Options(num_classes=5)).options.num_classes == 5
+    assert declare("googlenet").options == Options(num_classes=1000, aux=True)
+    # An alias and a stride become the tap's own name.
+    for until in ("mixed_7", "mixed_6e", 16):
+        assert declare("inception_v3", options=Options(until=until)).options.until == "mixed_6e"
+
+
+def test_slim_networks_pad_as_tensorflow() -> None:
+    for name in ("googlenet/slim", "bn_inception/slim"):
+        strided = [node for _, node in leaves(declare(name).trunk) if getattr(node, "stride", 1) > 1]
+        assert {node.padding for node in strided} == {"tensorflow"}  # type: ignore[attr-defined]
+        assert len(strided) == {"googlenet/slim": 5, "bn_inception/slim": 9}[name]
+    # These never pad where they stride, so that the question does not arise.
+    for name in ("inception_v3/tensorflow", "inception_v4", "inception_resnet_v2"):
+        strided = [node for _, node in leaves(declare(name).trunk) if getattr(node, "stride", 1) > 1]
+        assert {node.padding for node in strided} == {"valid"}  # type: ignore[attr-defined]
+
+
+def test_slims_heads() -> None:
+    # 5x5/3, 128 1x1, 768 5x5 that leaves one value, classifier (TF-slim's inception_v3, _v4 and _resnet_v2).
+    for name in ("inception_v3/tensorflow", "inception_v4", "inception_resnet_v2"):
+        (head,) = cost(declare(name)).heads
+        ops = [(node.op, str(node.output)) for node in head.nodes]
+        assert ops[0][0].startswith("average pool to 5×5 (5×5/3)")
+        assert ops[1:3] == [("conv 1×1", "5×5×128"), ("conv 5×5", "1×1×768")]
+        convs = [node for node in declare(name).heads[0].body.nodes if isinstance(node, Conv)]
+        assert all(conv.norm is not None and conv.relu for conv in convs)
+
+
+def test_mxnet_rounds_down() -> None:
+    sizes = {node.name: (node.output.channels, node.output.height) for node in cost(declare("bn_inception/mxnet")).nodes}
+    assert (sizes["pool_1"], sizes["pool_2"]) == ((64, 55), (192, 27))
+    assert (sizes["inception_3c"], sizes["inception_4e"], sizes["inception_5b"]) == ((576, 14), (1056, 7), (1024, 7))
+    first = leaf("bn_inception/mxnet", "conv_1")
+    assert isinstance(first, Conv)
+    assert first.norm == BatchNorm(eps=1e-5 + 1e-10)
+    assert first.has_bias
+
+
+@pytest.mark.parametrize(("channels", "between"), [(1, 24), (2, 32), (3, 24), (4, 32), (6, 48)])
+def test_a_separable_stem_never_narrows(channels: int, between: int) -> None:
+    stem = declare("bn_inception/slim", options=Options(in_channels=channels)).trunk.nodes[0]
+    assert isinstance(stem, SeparableConv)
+    assert channels * stem.multiplier == between

@@ -12,18 +12,23 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 
 from inceptions.architecture import Options, cost, declare, diagram, names, variants
+from inceptions.architecture.catalogue import steps
 from inceptions.architecture.declaration import Architecture
 from inceptions.architecture.nodes import Chain, Concat, Conv, Head, Residual, concat
 
 SVG = "{http://www.w3.org/2000/svg}"
 NETWORKS = [f"{name}/{variant}" for name in names() for variant in variants(name)]
+NETWORKS += [
+    f"inception_v3/paper-{step}" for step in (*steps("inception_v3", "paper"), "5x5-7x7-convolution-7x7_stem-plain_aux")
+]
 
 Rectangle = tuple[float, float, float, float]
 
 
 @cache
 def drawn(name: str) -> Element:
-    return picture(declare(name))
+    """With the heads that are there only if asked for."""
+    return picture(declare(name, options=Options(aux=True)))
 
 
 def picture(architecture: Architecture) -> Element:
@@ -86,7 +91,7 @@ def points(root: Element) -> Iterator[tuple[float, float]]:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_node_and_head_is_named(name: str) -> None:
-    architecture, shown = declare(name), words(drawn(name))
+    architecture, shown = declare(name, options=Options(aux=True)), words(drawn(name))
     heads = [head.name for head in architecture.heads]
     for wanted in (architecture.full_name, architecture.source, *architecture.taps, *heads):
         assert wanted in " ".join(shown.split()), wanted
@@ -136,7 +141,7 @@ def test_the_end_of_a_page_cuts_no_row(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_layer_is_drawn_as_often_as_it_is_declared(name: str) -> None:
     """Boxes and the ×n beside them against the leaves of the tree."""
-    architecture, seen = declare(name), 0
+    architecture, seen = declare(name, options=Options(aux=True)), 0
     for row in of_class(drawn(name), "row"):
         (corner,) = [element.text or "" for element in of_class(row, "corner")] or ["×1"]
         (node,), (beside,) = of_class(row, "fold"), of_class(row, "tail")
@@ -163,6 +168,15 @@ def test_modules_that_differ_in_name_only_are_drawn_once() -> None:
     assert "block17_1 … block17_20 ×20" in shown
     assert "input + 0.1 × body" in shown
     assert "input + body" in shown, "the last block has no scale"
+
+
+def test_tensorflows_padding_is_marked_where_it_matters() -> None:
+    slim, even = words(drawn("googlenet/slim")), words(drawn("googlenet/bn"))
+    assert [line for line in slim.splitlines() if line.endswith(" T")] == ["conv 7×7/2 T", *["3×3/2 T"] * 3, "2×2/2 T"]
+    assert "T: TensorFlow's" in slim
+    assert "3×3/2" in even
+    assert "3×3/2 T" not in even
+    assert "T: TensorFlow's" not in even
 
 
 def test_a_head_ends_a_run_of_equal_modules() -> None:

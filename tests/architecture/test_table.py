@@ -28,8 +28,27 @@ def test_shares_add_up() -> None:
 
 def test_published_columns_stand_only_beside_the_published_network() -> None:
     assert "paper: output" in table(cost(declare("inception_v4"))).headings
-    for changed in (Options(width=0.5), Options(depth=2), Options(padding="same")):
+    for changed in (Options(width=0.5), Options(depth=2), Options(padding="same"), Options(in_channels=1)):
         assert "paper: output" not in table(cost(declare("inception_v4", options=changed))).headings
+    assert "paper: output" not in table(cost(declare("inception_v4"), (331, 331))).headings
+
+
+@pytest.mark.parametrize("changed", [Options(num_classes=10), Options(until="inception_5b"), Options(until="inception_4a")])
+def test_another_classifier_is_not_beside_the_papers(changed: Options) -> None:
+    printed = {node["name"]: node["published"] for node in cost(declare("googlenet", options=changed)).to_dict()["nodes"]}
+    assert printed["inception_3a"] == {"output": "28×28×256", "params": "159K", "ops": "128M", "remark": ""}
+    assert printed["main.logits"] is None
+    whole = cost(declare("googlenet")).to_dict()["nodes"]
+    assert whole[-1]["published"] == {"output": "1×1×1000", "params": "1000K", "ops": "1M", "remark": ""}
+    assert "9,408" in whole[0]["published"]["remark"]
+
+
+def test_shares_of_the_whole_in_json() -> None:
+    document = cost(declare("inception_resnet_v1/paper")).to_dict()
+    assert sum(node["share"] for node in document["nodes"]) == pytest.approx(1, abs=1e-4)
+    module = next(node for node in document["nodes"] if node["name"] == "mixed_6a")
+    assert sum(branch["share"] for branch in module["nodes"]) == pytest.approx(module["share"], abs=1e-5)
+    assert [head["share"] for head in cost(declare("inception_v3")).to_dict()["heads"]] == [None]
 
 
 def test_a_misprint_is_marked_where_it_is_printed() -> None:

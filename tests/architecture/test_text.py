@@ -58,6 +58,8 @@ def test_a_network_says_what_it_claims() -> None:
     assert lines[1].startswith("  torchvision: the released network")
     assert lines[2] == "    any size from 75×75, published 299×299; auxiliary heads: aux_6e"
     assert "any size from 46×46, published 150×150; auxiliary heads: none" in network_text("plain_cnn")
+    assert "auxiliary heads: aux_3c, aux_4e (if asked for)" in network_text("bn_inception")
+    assert lines[-1].startswith("    without any of its steps, as paper-5x5 or paper-7x7_stem-plain_aux: 5x5, 7x7, convolution")
 
 
 @pytest.mark.parametrize(("written", "size"), [("299", (299, 299)), ("299x224", (299, 224)), ("75×400", (75, 400))])

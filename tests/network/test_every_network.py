@@ -1,9 +1,14 @@
-"""What every network and variant must do, at a twentieth of its width and with one module a stage."""
+"""What every network and variant must do, at a twentieth of its width and with one module a stage.
+
+Nothing here or in the package needs torch.fx: graphs are captured by `torch.compile` (test_compile.py) and `torch.export`.
+"""
 
 from __future__ import annotations
 
 import copy
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,13 +19,17 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from inceptions.architecture import Architecture, cost, declare
+from inceptions.architecture.catalogue import steps
 from inceptions.architecture.shapes import Shape, after
 from inceptions.errors import UsageError
 from inceptions.network import Network, adapt_input, create_model, list_models
+from inceptions.weights import Card, Preprocess, load_model, save_weights
 
-pytestmark = pytest.mark.parametrize("name", list_models())
+LADDER = [f"inception_v3/paper-{step}" for step in (*steps("inception_v3", "paper"), "5x5-7x7-convolution-7x7_stem-plain_aux")]
+pytestmark = pytest.mark.parametrize("name", [*list_models(), *LADDER])
 
-SMALL = {"width": 0.05, "depth": 0.1}
+# With the heads that are there only if asked for.
+SMALL: dict[str, Any] = {"width": 0.05, "depth": 0.1, "aux": True}
 CLASSES = 5
 
 
@@ -71,7 +80,7 @@ def test_heads_in_depth_order_and_main_alone(name: str) -> None:
         assert list(found) == [head.name for head in model.architecture.heads]
         assert all(logits.shape == (2, CLASSES) for logits in found.values())
         torch.testing.assert_close(model(x), found["main"])
-        without = create_model(name, num_classes=CLASSES, aux=False, **SMALL).eval()
+        without = create_model(name, num_classes=CLASSES, **{**SMALL, "aux": False}).eval()
         without.load_state_dict({k: v for k, v in model.state_dict().items() if k in without.state_dict()})
         torch.testing.assert_close(without(x), found["main"])
     assert not any(key.startswith("aux") for key in without.state_dict())
@@ -99,7 +108,7 @@ def test_minimum_size(name: str) -> None:
 
 def test_declared_counts_are_the_real_ones(name: str) -> None:
     """At full width and depth, on structure alone."""
-    model = create_model(name, device="meta").eval()
+    model = create_model(name, device="meta", aux=True).eval()
     bill = cost(model.architecture)
     assert sum(p.numel() for p in model.parameters()) == bill.params_with_heads
     channels = sum(m.num_features for m in model.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d))
@@ -180,18 +189,14 @@ def test_input_channels(name: str, channels: int) -> None:
             model(torch.zeros(1, channels + 1, 99, 99))
 
 
-@pytest.mark.parametrize("channels", [1, 4, 6])
+@pytest.mark.parametrize("channels", [1, 2, 4, 6])
 def test_adapted_input_gives_the_same_answer(name: str, channels: int) -> None:
     model = built(name)
-    if channels < 3 and "conv_1.depthwise.weight" in model.state_dict():
-        with pytest.raises(UsageError, match="cannot be narrowed"):
-            adapt_input(model.state_dict(), model.architecture, channels)
-        return
     adapted = create_model(name, num_classes=CLASSES, in_channels=channels, **SMALL).eval()
     adapted.load_state_dict(adapt_input(model.state_dict(), model.architecture, channels))
     colour = images(model)
-    if channels == 1:
-        colour = colour[:, :1].expand(-1, 3, -1, -1)
+    if channels < 3:
+        colour = colour[:, [i % channels for i in range(3)]]
     with torch.no_grad():
         shown = colour[:, [i % 3 for i in range(channels)]]
         torch.testing.assert_close(adapted(shown), model(colour), rtol=1e-4, atol=1e-5)
@@ -206,6 +211,24 @@ def test_state_dict_round_trip_and_deepcopy(name: str) -> None:
         again.load_state_dict(model.state_dict())
         assert torch.equal(again(x), expected)
         assert torch.equal(copy.deepcopy(model)(x), expected)
+
+
+def test_weight_file_round_trip(name: str, tmp_path: Path) -> None:
+    model = built(name)
+    declared = model.architecture
+    card = Card(
+        architecture=declared.name,
+        variant=declared.variant,
+        options=declared.options,
+        classes=tuple("abcde"),
+        preprocess=Preprocess.standard(declared.input_size[0]),
+    )
+    save_weights(tmp_path / "weights.safetensors", model, card)
+    again, read = load_model(tmp_path / "weights.safetensors")
+    assert read == card
+    assert again.architecture == declared
+    with torch.no_grad():
+        assert all(torch.equal(again.heads(images(model))[head], logits) for head, logits in model.heads(images(model)).items())
 
 
 def test_meta_has_the_same_tensors(name: str) -> None:

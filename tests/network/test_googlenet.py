@@ -13,7 +13,7 @@ from torch.nn import functional
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from inceptions.network import Network, create_model
-from inceptions.weights.torchvision import googlenet as torchvision_names
+from inceptions.weights.families.torchvision import googlenet as torchvision_names
 
 
 def photographs(shared: Path, size: int) -> Tensor:

@@ -26,10 +26,11 @@ def test_truncated_normal_is_cut_at_two_sigma() -> None:
 
 def test_inception_v3_starts_as_its_authors_code() -> None:
     model = create_model("inception_v3", seed=1)
+    # TensorFlow's deviations are those before the cut, which takes an eighth off.
     for path, std in (
-        ("mixed_6b.branch_2.7x1.conv", 0.1),
-        ("aux_6e.5x5.conv", 0.01),
-        ("aux_6e.logits.linear", 0.001),
+        ("mixed_6b.branch_2.7x1.conv", 0.1 * 0.8796),
+        ("aux_6e.5x5.conv", 0.01 * 0.8796),
+        ("aux_6e.logits.linear", 0.001 * 0.8796),
         ("main.logits.linear", 0.01),
     ):
         assert model.get_submodule(path).weight.std().item() == pytest.approx(std, rel=0.02), path

@@ -40,6 +40,16 @@ def test_tensorflow_pooling(height: int, width: int, kernel: int, stride: int, k
     torch.testing.assert_close(found, expected)
 
 
+def test_tensorflow_padding_is_a_pixel_off_the_even_one() -> None:
+    """On even maps, as TF-slim's first layer has them: the window that starts at -2 there starts at -3 here."""
+    x = noise(1, 3, 14, 14)
+    even, uneven = (build(Conv("conv", 4, 7, 2, padding=padding, relu=False), Shape(3)) for padding in ("same", "tensorflow"))
+    even.load_state_dict(uneven.state_dict())
+    assert even(x).shape == uneven(x).shape
+    assert not torch.allclose(even(x), uneven(x))
+    torch.testing.assert_close(even(functional.pad(x, [0, 1, 0, 1])[..., 1:, 1:])[..., 2:-2, 2:-2], uneven(x)[..., 2:-2, 2:-2])
+
+
 @given(size=st.integers(3, 60).map(lambda half: 2 * half))
 @settings(max_examples=20, deadline=None)
 def test_pass_through_pooling_is_caffes_on_even_maps(size: int) -> None:

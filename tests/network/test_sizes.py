@@ -7,15 +7,17 @@ import random
 import pytest
 import torch
 
+from inceptions.architecture.catalogue import steps
 from inceptions.network import create_model, list_models
 
-pytestmark = pytest.mark.parametrize("name", list_models())
+LADDER = [f"inception_v3/paper-{step}" for step in steps("inception_v3", "paper")]
+pytestmark = pytest.mark.parametrize("name", [*list_models(), *LADDER])
 
 LARGEST = 400
 
 
 def run(name: str, sizes: list[tuple[int, int]]) -> None:
-    model = create_model(name, num_classes=3, seed=3, width=0.05, depth=0.1).eval()
+    model = create_model(name, num_classes=3, seed=3, width=0.05, depth=0.1, aux=True).eval()
     noise = torch.randn(1, 3, LARGEST, LARGEST, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         for height, width in sizes:

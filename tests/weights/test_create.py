@@ -46,6 +46,30 @@ def test_without_weights_it_is_the_networks_own(model: Network) -> None:
     assert all(torch.equal(fresh.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
 
 
+def test_what_is_not_said_is_the_files(file: Path, model: Network) -> None:
+    again = inceptions.create_model("googlenet", weights=file, **SMALL).eval()
+    assert again.architecture.options == model.architecture.options
+    assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_heads_the_file_lacks_are_fresh_if_asked_for_and_else_left_out(tmp_path: Path) -> None:
+    model = create_model("bn_inception", num_classes=3, seed=0, **SMALL).eval()
+    declared = model.architecture
+    card = Card(
+        architecture=declared.name,
+        variant=declared.variant,
+        options=declared.options,
+        classes=("a", "b", "c"),
+        preprocess=Preprocess.standard(64),
+    )
+    save_weights(tmp_path / "weights.safetensors", model, card)
+    x = torch.randn(2, 3, 64, 64)
+    for aux, heads in ((None, ["main"]), (False, ["main"]), (True, ["aux_3c", "aux_4e", "main"])):
+        again = inceptions.create_model("bn_inception", weights=tmp_path / "weights.safetensors", aux=aux, **SMALL).eval()
+        assert list(again.heads(x)) == heads
+        assert torch.equal(again(x), model(x))
+
+
 def test_other_classes_get_fresh_classifiers_on_the_same_trunk(file: Path, model: Network) -> None:
     other = inceptions.create_model("googlenet", num_classes=5, weights=file, **SMALL)
     for name, tensor in other.state_dict().items():

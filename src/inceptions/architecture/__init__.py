@@ -5,5 +5,5 @@ from inceptions.architecture.catalogue import names as names
 from inceptions.architecture.catalogue import variants as variants
 from inceptions.architecture.cost import cost as cost
 from inceptions.architecture.declaration import Architecture as Architecture
-from inceptions.architecture.declaration import Options as Options
 from inceptions.architecture.diagram import diagram as diagram
+from inceptions.architecture.options import Options as Options

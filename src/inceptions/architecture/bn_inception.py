@@ -7,10 +7,17 @@ beside them. So two lineages exist, and neither's weights fit the other:
 
 * `caffe`: 608 and 1056 channels, a dense 7x7 stem, and biases in front of batch norm (which cancels them): Xiong's Caffe model
   and Cadene's port of it. The weights people use, so the default. `caffe_unbiased` is the same without those biases.
-  (MXNet's own network pads the pools of 3c and 4e, and is none of these.)
+* `mxnet`: the same layers as MXNet's own code has them: it rounds the stem's poolings down (224 pixels give 27x27, not 28x28)
+  and pads those of 3c and 4e by a pixel all around. Weights fit both; which of the two they were trained as, they do not say.
 * `lim0606`: 576 and 1024 channels, a dense stem, and two auxiliary heads (the Caffe model of that user's).
 * `slim`: 576 and 1024 channels and a separable 7x7 stem, which in TF-slim's checkpoint has a bias and no batch norm.
 * `paper`: as `slim`, with batch norm in the stem too: the text says every convolution has it.
+* `paper_lrn`: `paper` with GoogLeNet's two local response normalisations, whose removal section 4.2.1 counts among its changes.
+
+Only `lim0606` was published with auxiliary heads. The others have the same two when they are asked for.
+
+The separable stem has 8 filters for each colour, 24 in all. For one or two input channels it has 24 or 16 for each, so that
+weights for colour can be adapted to fewer channels without loss (`inceptions.network.first_layer`).
 
 Sizes: the stride-2 modules join two strided convolutions with a strided pooling. Caffe pads the first and rounds the second
 up, and on maps of odd size they differ by one, so that its networks cannot work on three sizes in four. Here the
@@ -24,7 +31,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from inceptions.architecture.declaration import Architecture, Options, Published, assemble
+from inceptions.architecture.declaration import Architecture, Published, assemble
 from inceptions.architecture.nodes import (
     BatchNorm,
     Concat,
@@ -35,6 +42,7 @@ from inceptions.architecture.nodes import (
     GlobalPool,
     GridPool,
     Head,
+    LocalResponseNorm,
     Node,
     Padding,
     Pool,
@@ -42,8 +50,9 @@ from inceptions.architecture.nodes import (
     chain,
     concat,
 )
+from inceptions.architecture.options import Options
 
-Variant = Literal["caffe", "caffe_unbiased", "lim0606", "slim", "paper"]
+Variant = Literal["caffe", "caffe_unbiased", "mxnet", "lim0606", "slim", "paper", "paper_lrn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +112,11 @@ PUBLISHED = {
 SUMMARIES: dict[str, str] = {
     "caffe": "608/1056 channels, dense stem, biases under batch norm (Xiong's Caffe port, Cadene; published weights)",
     "caffe_unbiased": "as caffe, without the biases, which batch norm cancels",
+    "mxnet": "as caffe, with the stem's pooling rounded down and that of 3c and 4e padded (MXNet's Inception-BN)",
     "lim0606": "576/1024 channels, dense stem, two auxiliary heads (Caffe, by lim0606)",
-    "slim": "576/1024 channels, separable stem without batch norm (TF-slim's inception_v2)",
+    "slim": "576/1024 channels, separable stem with a bias, not batch norm: 64 parameters fewer (TF-slim's inception_v2)",
     "paper": "576/1024 channels, separable stem, batch norm on every convolution (the paper's table, outputs as printed)",
+    "paper_lrn": "as paper, with GoogLeNet's local response normalisation in the stem, which the paper removes",
 }
 
 
@@ -116,27 +127,29 @@ def bn_inception(variant: Variant = "caffe", options: Options | None = None) -> 
         variant: which of the networks of that name.
         options: classes, input channels, multipliers; the published ones if None.
     """
-    options = options or Options()
+    options = (options or Options()).settled(aux=variant == "lim0606")
     wide = options.filters
-    google = variant in ("slim", "paper")
-    norm = BatchNorm(eps=1e-3 if google else 1e-5)
-    conv = partial(Conv, norm=norm, bias=variant == "caffe")
+    google, mxnet, lrn = variant in ("slim", "paper", "paper_lrn"), variant == "mxnet", variant == "paper_lrn"
+    norm = BatchNorm(eps=1e-3 if google else 1e-5 + 1e-10 if mxnet else 1e-5)
+    conv = partial(Conv, norm=norm, bias=variant in ("caffe", "mxnet"))
     strided: Padding = "tensorflow" if google else "same"
-    # Caffe rounds up and does not pad; TensorFlow pads.
-    halve = partial(Pool, kind="max", kernel=3, stride=2, padding="tensorflow" if google else "valid", ceil=not google)
+    # Caffe rounds up and does not pad, MXNet rounds down, TensorFlow pads.
+    halve = partial(Pool, kind="max", kernel=3, stride=2)
+    shrink = partial(halve, padding="tensorflow") if google else partial(halve, padding="valid", ceil=not mxnet)
     module = partial(double_module, options=options, conv=conv, count_padding=not google)
-    reduce = partial(stride_2_module, options=options, conv=conv, padding=strided)
-    narrow = {} if variant.startswith("caffe") else NARROW
+    passed = halve("pool", padding="same" if mxnet else "tensorflow")
+    reduce = partial(stride_2_module, options=options, conv=conv, padding=strided, pool=passed)
+    narrow = {} if variant in ("caffe", "caffe_unbiased", "mxnet") else NARROW
     stage_4 = [replace(row, pool_proj=narrow.get(row.name, row.pool_proj)) for row in STAGE_4]
 
     trunk: tuple[Node, ...] = (
-        SeparableConv("conv_1", wide(64), 7, 8, stride=2, padding=strided, norm=norm if variant == "paper" else None)
-        if google
-        else conv("conv_1", wide(64), 7, stride=2),
-        halve("pool_1"),
+        separable_stem(options, None if variant == "slim" else norm) if google else conv("conv_1", wide(64), 7, stride=2),
+        shrink("pool_1"),
+        *((LocalResponseNorm("norm_1"),) if lrn else ()),
         conv("conv_2_reduce", wide(64), 1),
         conv("conv_2", wide(192), 3),
-        halve("pool_2"),
+        *((LocalResponseNorm("norm_2"),) if lrn else ()),
+        shrink("pool_2"),
         *(module(row) for row in options.rows(STAGE_3)),
         reduce(REDUCE_3),
         *(module(row) for row in options.rows(stage_4)),
@@ -151,12 +164,18 @@ def bn_inception(variant: Variant = "caffe", options: Options | None = None) -> 
         source="Ioffe and Szegedy 2015, arXiv:1502.03167, appendix",
         input_size=(224, 224),
         trunk=trunk,
-        aux=auxiliary_heads(options, norm) if variant == "lim0606" else (),
-        main=chain("main", GlobalPool("pool"), *dropout, Dense("logits", options.num_classes)),
+        aux=auxiliary_heads(options, norm),
+        main=chain("main", GlobalPool("pool"), *dropout, Dense("logits", options.classes)),
         options=options,
-        published=PUBLISHED,
+        published={} if mxnet else PUBLISHED,
         initialiser="variance_scaling" if google else "he",
     )
+
+
+def separable_stem(options: Options, norm: BatchNorm | None) -> SeparableConv:
+    """7x7/2 on each input channel alone, then 1x1: 24 filters between the two, or 8 a channel where that is more."""
+    multiplier = 8 * -(-3 // options.in_channels)
+    return SeparableConv("conv_1", options.filters(64), 7, multiplier, stride=2, padding="tensorflow", norm=norm)
 
 
 def double_module(row: Row, *, options: Options, conv: partial[Conv], count_padding: bool) -> Concat:
@@ -175,7 +194,7 @@ def double_module(row: Row, *, options: Options, conv: partial[Conv], count_padd
     )
 
 
-def stride_2_module(row: Row, *, options: Options, conv: partial[Conv], padding: Padding) -> Concat:
+def stride_2_module(row: Row, *, options: Options, conv: partial[Conv], padding: Padding, pool: Pool) -> Concat:
     """1x1, 3x3/2 | 1x1, 3x3, 3x3/2 | max pool/2, which passes its channels through."""
     wide = options.filters
     return concat(
@@ -186,7 +205,7 @@ def stride_2_module(row: Row, *, options: Options, conv: partial[Conv], padding:
             conv("3x3_1", wide(row.double), 3),
             conv("3x3_2", wide(row.double), 3, stride=2, padding=padding),
         ),
-        (Pool("pool", "max", 3, stride=2, padding="tensorflow"),),
+        (pool,),
     )
 
 
@@ -205,7 +224,7 @@ def auxiliary_heads(options: Options, norm: BatchNorm) -> tuple[Head, ...]:
                 Conv("conv", wide(128), 1, norm=norm),
                 Flatten("flatten"),
                 Dense("fc", wide(1024), bias=False, norm=norm, relu=True),
-                Dense("logits", options.num_classes),
+                Dense("logits", options.classes),
             ),
             at=at,
         )

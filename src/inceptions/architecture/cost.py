@@ -8,11 +8,12 @@ networks have no scale, and Keras's totals leave the scale out and include the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from typing import Any
 
-from inceptions.architecture.declaration import Architecture, leaves
+from inceptions.architecture.declaration import Architecture, Published, leaves
 from inceptions.architecture.nodes import (
     BatchNorm,
     Chain,
@@ -31,6 +32,7 @@ from inceptions.architecture.nodes import (
     Residual,
     SeparableConv,
 )
+from inceptions.architecture.options import PAPER_CHANNELS, PAPER_CLASSES
 from inceptions.architecture.shapes import Shape, TooSmall, after
 from inceptions.architecture.view import View, behind
 from inceptions.errors import UsageError
@@ -60,17 +62,18 @@ class Cost:
     field: int
     nodes: tuple[Cost, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values; `output` is [channels, height, width]."""
+    def to_dict(self, whole: int = 0) -> dict[str, Any]:
+        """Plain values; `output` is [channels, height, width], `share` the part of `whole` multiply-adds, None without one."""
         return {
             "name": self.name,
             "op": self.op,
             "output": [self.output.channels, self.output.height, self.output.width],
             "params": self.params,
             "macs": self.macs,
+            "share": round(self.macs / whole, 6) if whole else None,
             "activations": self.activations,
             "receptive_field": self.field,
-            **({"nodes": [node.to_dict() for node in self.nodes]} if self.nodes else {}),
+            **({"nodes": [node.to_dict(whole) for node in self.nodes]} if self.nodes else {}),
         }
 
 
@@ -163,12 +166,35 @@ class Bill:
         """Convolutions and batch norms, with the auxiliary heads."""
         return Layers.of(self.architecture, self.architecture.heads)
 
+    @property
+    def layers_of_trunk(self) -> Layers:
+        """Convolutions and batch norms of the trunk alone."""
+        return Layers.of(self.architecture, ())
+
+    @property
+    def published(self) -> Mapping[str, Published]:
+        """The paper's rows, by our node's name, as far as they are about this network.
+
+        None are if every row would differ (another size or number of channels of the input, another width, depth or padding);
+        those of the main head are not if its classes are others, or if it hangs elsewhere.
+        """
+        architecture, options = self.architecture, self.architecture.options
+        if self.input != Shape(PAPER_CHANNELS, *architecture.input_size) or options.padding != "published":
+            return {}
+        if not options.width == options.depth == 1:
+            return {}
+        whole = options.classes == PAPER_CLASSES and options.until is None
+        return {name: row for name, row in architecture.published.items() if whole or not name.startswith("main.")}
+
     def to_dict(self) -> dict[str, Any]:
         """The stable document of `inceptions cost --json`."""
-        layers, all_layers = self.layers, self.layers_with_heads
+        layers, all_layers, trunk = self.layers, self.layers_with_heads, self.layers_of_trunk
+        published = {name: asdict(row) for name, row in self.published.items()}
         return {
             "model": self.architecture.name,
             "variant": self.architecture.variant,
+            "summary": self.architecture.summary,
+            "classes": self.architecture.options.classes,
             "input": [self.input.channels, self.input.height, self.input.width],
             "minimum_size": self.architecture.minimum_size,
             "params": self.params,
@@ -176,8 +202,10 @@ class Bill:
             "params_trunk": self.params_trunk,
             "params_slim": self.params - layers.normalised_channels,
             "params_slim_with_heads": self.params_with_heads - all_layers.normalised_channels,
+            "params_slim_trunk": self.params_trunk - trunk.normalised_channels,
             "params_keras": self.params + layers.normalised_channels,
             "params_keras_with_heads": self.params_with_heads + all_layers.normalised_channels,
+            "params_keras_trunk": self.params_trunk + trunk.normalised_channels,
             "macs": self.macs,
             "macs_with_heads": self.macs_with_heads,
             "macs_trunk": self.macs_trunk,
@@ -186,7 +214,7 @@ class Bill:
             "batch_norms": layers.batch_norms,
             "batch_norms_with_heads": all_layers.batch_norms,
             "activations": sum(node.activations for node in self.nodes),
-            "nodes": [node.to_dict() for node in self.nodes],
+            "nodes": [{**node.to_dict(self.macs), "published": published.get(node.name)} for node in self.nodes],
             "heads": [head.to_dict() for head in self.heads],
         }
 

@@ -1,14 +1,15 @@
-"""A whole network as one object, and what may be asked of it when it is declared."""
+"""A whole network as one object."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Literal
 
 from inceptions.architecture.nodes import Chain, Concat, Conv, Dense, Dropout, GlobalPool, Head, Node, Pool, Residual, chain
+from inceptions.architecture.options import Options
 from inceptions.architecture.shapes import Shape, TooSmall, after, reduction
 from inceptions.errors import UsageError, unknown
 
@@ -17,83 +18,6 @@ Initialiser = Literal["xavier", "he", "variance_scaling", "truncated_normal", "g
 
 # No network of the family needs more; the search for a minimum ends here.
 LARGEST_MINIMUM = 512
-
-
-class Row(Protocol):
-    """A row of a paper's table: a frozen dataclass with the module's name."""
-
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-
-    @property
-    def name(self) -> str:
-        """The module's name."""
-        ...
-
-
-R = TypeVar("R", bound=Row)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What can be changed about a declared network without changing which network it is.
-
-    Attributes:
-        num_classes: outputs of every head.
-        in_channels: channels of the input.
-        aux: whether the auxiliary heads are there.
-        until: name of the last node to keep; pooling and a new classifier follow it. None keeps all.
-        width: factor on the number of filters.
-        depth: factor on the number of modules in each stage.
-        residual_scale: factor on every residual that a ReLU follows, 0 to 1 (1 means none); None keeps the published ones.
-        padding: "same" pads every window of the trunk, so that a stride of s divides sides by s, rounded up, and nothing else
-            changes them: what dense prediction needs to align its maps.
-
-    Raises:
-        UsageError: a value out of range.
-    """
-
-    num_classes: int = 1000
-    in_channels: int = 3
-    aux: bool = True
-    until: str | None = None
-    width: float = 1.0
-    depth: float = 1.0
-    residual_scale: float | None = None
-    padding: Literal["published", "same"] = "published"
-
-    def __post_init__(self) -> None:
-        """Refuse numbers no network can have."""
-        for name in ("num_classes", "in_channels"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UsageError(f"{name} must be a whole number of at least 1, not {value!r}.")
-        for name in ("width", "depth"):
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not 0 < value <= 16:
-                raise UsageError(f"{name} must be a number above 0 and at most 16, not {value!r}.")
-        scale = self.residual_scale
-        if scale is not None and (not isinstance(scale, (int, float)) or not 0 <= scale <= 1):
-            raise UsageError(f"residual_scale must be a number from 0 to 1, not {scale!r}.")
-        if self.padding not in ("published", "same"):
-            raise UsageError(f"padding must be 'published' or 'same', not {self.padding!r}.")
-
-    def filters(self, published: int) -> int:
-        """A published number of filters at this width (at least 4, so that no branch dies out)."""
-        return published if self.width == 1 else max(4, round(published * self.width))
-
-    def repeats(self, published: int) -> int:
-        """A published number of modules at this depth (at least 1)."""
-        return max(1, round(published * self.depth))
-
-    def stage(self, names: Sequence[str]) -> list[str]:
-        """A stage's modules at this depth: the first ones, or all and then the last again as `name_2`, `name_3`, ..."""
-        count = self.repeats(len(names))
-        return [*names[:count], *(f"{names[-1]}_{i}" for i in range(2, count - len(names) + 2))]
-
-    def rows(self, rows: Sequence[R]) -> list[R]:
-        """The same for rows of a table."""
-        names = self.stage([row.name for row in rows])
-        return [replace(rows[min(i, len(rows) - 1)], name=name) for i, name in enumerate(names)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,13 +201,18 @@ def assemble(
             "main",
             GlobalPool("pool"),
             *(node for node in main.nodes if isinstance(node, Dropout)),
-            Dense("logits", options.num_classes),
+            Dense("logits", options.classes),
         )
         main_at = None
     cut = len(trunk) if options.until is None else whole.taps.index(last) + 1
     before = whole.taps[: min(cut, len(whole.way)) - 1]
     kept = tuple(head for head in whole.heads[:-1] if head.at in before)
-    return replace(whole, trunk=Chain("trunk", trunk[:cut]), heads=(*kept, Head("main", main, at=main_at)))
+    return replace(
+        whole,
+        trunk=Chain("trunk", trunk[:cut]),
+        heads=(*kept, Head("main", main, at=main_at)),
+        options=options if options.until is None else replace(options, until=last),
+    )
 
 
 def padded(node: Node) -> Node:

@@ -14,6 +14,7 @@ from itertools import zip_longest
 from textwrap import shorten, wrap
 
 from inceptions.architecture.cost import Bill, Cost
+from inceptions.architecture.declaration import leaves
 from inceptions.architecture.drawing import GAP, LETTER, LINE, Box, Drawn, Frame, line, quoted, rect, text
 from inceptions.architecture.figure import KINDS, alike, figure, head_figure, short, weights
 
@@ -27,6 +28,7 @@ NOTATION = (
     "/2: stride 2. V: no padding. A ReLU follows every convolution that is not marked linear. "
     "Below each name: output, parameters, multiply-adds (×n: of all n together)."
 )
+UNEVEN = " T: TensorFlow's padding, whose odd pixel is at the bottom and on the right."
 
 STYLE = """
 text{font:11px "Helvetica Neue",Helvetica,Arial,sans-serif;fill:#1b1f24}
@@ -151,10 +153,11 @@ def diagram(bill: Bill) -> str:
 def _notes(bill: Bill) -> Iterator[str]:
     """What stands below the title."""
     yield bill.architecture.summary
-    heads = f" ({bill.params_with_heads:,} with the auxiliary heads)" if bill.heads else ""
+    heads = f" ({bill.params_with_heads:,} with the auxiliary head{'s'[: len(bill.heads) > 1]})" if bill.heads else ""
     yield f"{bill.params:,} parameters{heads}, {short(bill.macs)} multiply-adds for an image of {bill.input}"
     yield bill.architecture.source
-    yield NOTATION
+    uneven = any(getattr(leaf, "padding", None) == "tensorflow" for _, leaf in leaves(bill.architecture.trunk))
+    yield NOTATION + (UNEVEN if uneven else "")
 
 
 def _legend(kinds: list[str], y: float) -> Iterator[str]:

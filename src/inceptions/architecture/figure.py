@@ -87,18 +87,25 @@ def _draw(node: Node, cost: Cost) -> Drawn:
 
 
 def _words(node: Node, cost: Cost) -> tuple[str, ...]:
-    """What a leaf does, and what its figure in the paper adds: filters, V for "valid", linear where no ReLU follows."""
+    """What a leaf does, and what its figure in the paper adds: filters, V for "valid", linear where no ReLU follows.
+
+    Where TensorFlow's padding differs from an even one, under a stride, stands a T.
+    """
     match node:
         case Conv(filters=filters, relu=relu) | SeparableConv(filters=filters, relu=relu):
             valid = " V" if node.padding == "valid" and node.window != (1, 1) else ""
-            return cost.op + valid, f"{filters}" if relu else f"{filters} linear"
+            return cost.op + valid + _uneven(node), f"{filters}" if relu else f"{filters} linear"
         case Dense(units=units, relu=relu):
             return cost.op, f"{units} ReLU" if relu else f"{units}"
         case _:
             valid = " V" if isinstance(node, Pool) and node.padding == "valid" and not node.ceil else ""
             op = cost.op.replace("average", "avg")
             halves = re.fullmatch(r"(.+?) ((?:(?:to|over) )?\S+)", op)
-            return (halves[1], halves[2] + valid) if halves else (op,)
+            return (halves[1], halves[2] + valid + _uneven(node)) if halves else (op,)
+
+
+def _uneven(node: Node) -> str:
+    return " T" if isinstance(node, Conv | SeparableConv | Pool) and node.padding == "tensorflow" and node.stride > 1 else ""
 
 
 def _kind(node: Node) -> str:

@@ -1,17 +1,19 @@
 """GoogLeNet: Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich,
 "Going Deeper with Convolutions", CVPR 2015 (arXiv:1409.4842), Table 1 and figures 2 and 3.
 
-Three networks go by this name:
+Five networks go by this name:
 
 * `paper`: the paper's, as its authors' Caffe replication fixes what the table leaves open: 5x5 convolutions in the third
   branch, biases, no batch norm, local response normalisation in the stem, pooling that rounds up.
-* `bn`: what TF-slim trained and torchvision ships. Batch norm everywhere, no LRN, a 3x3 where the paper has 5x5, and a 2x2
-  window in the fourth pooling. The published weights belong to it, so it is the default.
+* `bn`: what torchvision ships. Batch norm everywhere, no LRN, a 3x3 where the paper has 5x5, and a 2x2 window in the fourth
+  pooling. The published weights belong to it, so it is the default.
+* `slim`: TF-slim's inception_v1, from which torchvision has these weights: `bn` with TensorFlow's padding, which is a pixel
+  further down and right in the first layer, and on maps of odd size in the poolings. It was trained without auxiliary heads
+  (they are there if asked for) and with 20 % dropout.
+* `bn_5x5`: `bn` with the paper's 5x5.
 * `naive`: `bn` with the module of Figure 2a, which has no 1x1 reductions: the network the paper argues against.
 
-Two things no checkpoint tells, and the variants do not decide: dropout is the paper's 40 % in all three (TF-slim and
-torchvision train with 20 %), and strided windows are padded evenly, as Caffe and torchvision do (TensorFlow shifts them by a
-pixel).
+Dropout is the paper's 40 % in all but `slim` (torchvision trains with 20 %); `Network.set_dropout` changes it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from inceptions.architecture.declaration import Architecture, Options, Published, assemble
+from inceptions.architecture.declaration import Architecture, Published, assemble
 from inceptions.architecture.nodes import (
     BatchNorm,
     Concat,
@@ -37,8 +39,9 @@ from inceptions.architecture.nodes import (
     chain,
     concat,
 )
+from inceptions.architecture.options import Options
 
-Variant = Literal["bn", "paper", "naive"]
+Variant = Literal["bn", "paper", "slim", "bn_5x5", "naive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,10 @@ PUBLISHED = {
 }
 
 SUMMARIES: dict[str, str] = {
-    "bn": "batch norm, 3×3 third branch, 2×2 pool_4 (TF-slim, torchvision; published weights)",
+    "bn": "batch norm, 3×3 third branch, 2×2 pool_4 (torchvision; published weights)",
     "paper": "5×5 third branch, biases, LRN, pooling rounded up (the paper, Caffe)",
+    "slim": "as bn, with TensorFlow's padding and no auxiliary heads unless asked for (TF-slim's inception_v1)",
+    "bn_5x5": "as bn, with the paper's 5×5 third branch",
     "naive": "as bn, with the modules of Figure 2a: no 1×1 reductions",
 }
 
@@ -105,19 +110,20 @@ def googlenet(variant: Variant = "bn", options: Options | None = None) -> Archit
     """Declare GoogLeNet as Table 1 prints it.
 
     Args:
-        variant: which of the three networks of that name.
+        variant: which of the networks of that name.
         options: classes, input channels, multipliers; the published ones if None.
     """
-    options = options or Options()
+    slim = variant == "slim"
+    options = (options or Options()).settled(aux=not slim)
     wide = options.filters
     bn = variant != "paper"
     conv = partial(Conv, norm=BatchNorm(eps=1e-3) if bn else None)
-    halve = partial(Pool, kind="max", kernel=3, stride=2, padding="valid", ceil=True)
-    reduced = partial(reduced_module, options=options, third=3 if bn else 5, norm=bn)
+    halve = partial(Pool, kind="max", kernel=3, stride=2, padding="tensorflow" if slim else "valid", ceil=not slim)
+    reduced = partial(reduced_module, options=options, third=3 if variant in ("bn", "slim") else 5, norm=bn)
     module = partial(naive_module, options=options) if variant == "naive" else reduced
 
     trunk: tuple[Node, ...] = (
-        conv("conv_1", wide(64), 7, stride=2),
+        conv("conv_1", wide(64), 7, stride=2, padding="tensorflow" if slim else "same"),
         halve("pool_1"),
         *(() if bn else (LocalResponseNorm("norm_1"),)),
         conv("conv_2_reduce", wide(64), 1),
@@ -138,7 +144,7 @@ def googlenet(variant: Variant = "bn", options: Options | None = None) -> Archit
         input_size=(224, 224),
         trunk=trunk,
         aux=tuple(auxiliary_head(name, at, options, bn) for name, at in AUXILIARY.items()),
-        main=chain("main", GlobalPool("pool"), Dropout("dropout", 0.4), Dense("logits", options.num_classes)),
+        main=chain("main", GlobalPool("pool"), Dropout("dropout", 0.2 if slim else 0.4), Dense("logits", options.classes)),
         options=options,
         published=PUBLISHED if variant != "naive" else {},
         initialiser="he" if bn else "xavier",
@@ -190,7 +196,7 @@ def auxiliary_head(name: str, at: str, options: Options, bn: bool) -> Head:
             Flatten("flatten"),
             Dense("fc", wide(1024), relu=True),
             Dropout("dropout", 0.7),
-            Dense("logits", options.num_classes),
+            Dense("logits", options.classes),
         ),
         at=at,
     )

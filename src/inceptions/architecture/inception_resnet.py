@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from inceptions.architecture.declaration import Architecture, Options, Published, assemble
+from inceptions.architecture.declaration import Architecture, Published, assemble
 from inceptions.architecture.inception_v2 import NORM, auxiliary_head, average, classifier, conv, halve
 from inceptions.architecture.inception_v3 import stem as stem_v3
 from inceptions.architecture.inception_v4 import reduction_17
@@ -43,6 +43,7 @@ from inceptions.architecture.nodes import (
     chain,
     concat,
 )
+from inceptions.architecture.options import Options
 from inceptions.architecture.shapes import Shape, after
 
 VariantV1 = Literal["facenet", "paper"]
@@ -94,7 +95,7 @@ def inception_resnet_v1(variant: VariantV1 = "facenet", options: Options | None 
         variant: the paper's, or facenet's.
         options: classes, input channels, multipliers; the published ones if None.
     """
-    options = options or Options()
+    options = (options or Options()).settled()
     wide, facenet = options.filters, variant == "facenet"
     trunk: list[Node] = [
         *stem_v3(options)[:-1],
@@ -123,7 +124,7 @@ def inception_resnet_v1(variant: VariantV1 = "facenet", options: Options | None 
         input_size=(160, 160) if facenet else (299, 299),
         trunk=tuple(trunk),
         aux=(),
-        main=chain("main", Dense("logits", options.num_classes)) if facenet else classifier(options, dropout=0.2),
+        main=chain("main", Dense("logits", options.classes)) if facenet else classifier(options, dropout=0.2),
         main_at="bottleneck" if facenet else None,
         options=options,
         published={} if facenet else PUBLISHED_V1,
@@ -138,7 +139,7 @@ def inception_resnet_v2(variant: VariantV2 = "released", options: Options | None
         variant: the released network, or the paper's figures.
         options: classes, input channels, multipliers; the published ones if None.
     """
-    options = options or Options()
+    options = (options or Options()).settled()
     wide, released = options.filters, variant == "released"
     a, b, c = (10, 20, 9) if released else (5, 10, 5)
     trunk: list[Node] = [*stem_v3(options), module_35("mixed_5b", options)] if released else [*stem_v4(options, figures=True)]

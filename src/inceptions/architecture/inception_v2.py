@@ -5,10 +5,10 @@ The text gives no widths inside the modules: the released Inception-v3's are use
 leaves open whether its five 17x17 modules count the one that makes the map 17x17: here they do, as in the released network.
 Where the figures show a reduction as a sketch (figure 10), the released one stands.
 
-Each step by which the paper gets from GoogLeNet's modules to these can be left out, so that it can be measured (`Steps`).
-The paper says twice what it calls Inception-v2, and differently: Table 1 prints a stem of 3x3 convolutions, while Table 3
-counts the step from a 7x7 to that stem as one of those from v2 to v3. `paper` follows Table 3, `table_1` follows Table 1.
-With every step taken it is `inception_v3/paper`.
+Each step by which the paper gets from GoogLeNet's modules to these can be left out, so that it can be measured
+(`inceptions.architecture.ladder`). The paper says twice what it calls Inception-v2, and differently: Table 1 prints a stem of
+3x3 convolutions, while Table 3 counts the step from a 7x7 to that stem as one of those from v2 to v3. `paper` follows Table 3,
+`table_1` follows Table 1. With every step taken it is `inception_v3/paper`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from inceptions.architecture.declaration import Architecture, Options, Published, assemble
+from inceptions.architecture.declaration import Architecture, Published, assemble
+from inceptions.architecture.ladder import Steps
 from inceptions.architecture.nodes import (
     BatchNorm,
     Chain,
@@ -34,6 +35,7 @@ from inceptions.architecture.nodes import (
     chain,
     concat,
 )
+from inceptions.architecture.options import Options
 
 Variant = Literal["paper", "table_1"]
 
@@ -60,26 +62,6 @@ STAGE_8 = ("mixed_7b", "mixed_7c")
 # The graph of 2015 counts its modules from "mixed" to "mixed_10"; Keras likewise, from "mixed0".
 MODULES = (*STAGE_35, "mixed_6a", *(row.name for row in STAGE_17), "mixed_7a", *STAGE_8)
 ALIASES = {"mixed": MODULES[0], **{f"mixed{sign}{i}": name for sign in ("_", "") for i, name in enumerate(MODULES)}}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Steps:
-    """The paper's steps from GoogLeNet's modules to its own; each can be left out.
-
-    Attributes:
-        two_3x3: two 3x3 in place of a 5x5 (section 3.1; figure 5 instead of 4).
-        asymmetric: 1x7 and 7x1 in place of a 7x7 (section 3.2; figure 6).
-        reduction: how maps are halved: convolution and pooling in parallel (figure 10), or pooling first, which loses
-            information, or last, which costs four times as much (section 5; figure 9).
-        stem_3x3: three 3x3 in place of the stem's 7x7 (section 6).
-        normalised_aux: batch norm on the auxiliary head's fully connected layer, not just on its convolution (section 4).
-    """
-
-    two_3x3: bool = True
-    asymmetric: bool = True
-    reduction: Literal["parallel", "pool_first", "pool_last"] = "parallel"
-    stem_3x3: bool = True
-    normalised_aux: bool = True
 
 
 STEPS = {
@@ -122,6 +104,7 @@ def inception_v2(variant: Variant = "paper", options: Options | None = None) -> 
 
 def rethought(name: str, variant: str, summary: str, steps: Steps, options: Options) -> Architecture:
     """Declare the network of Table 1 with the given steps taken."""
+    options = options.settled()
     wide = options.filters
     seventeen = options.rows(STAGE_17)
     top: tuple[Node, ...] = (
@@ -138,7 +121,7 @@ def rethought(name: str, variant: str, summary: str, steps: Steps, options: Opti
         *(figure_5(name, options, steps.two_3x3) for name in options.stage(STAGE_35)),
         reduced(reduction_17("mixed_6a", options), steps),
         *(figure_6(row, options, steps.asymmetric) for row in seventeen),
-        reduced(reduction_8("mixed_7a", options), steps),
+        reduced(reduction_8("mixed_7a", options, steps.asymmetric), steps),
         *(module_8(name, options) for name in options.stage(STAGE_8)),
     )
     return assemble(
@@ -152,7 +135,7 @@ def rethought(name: str, variant: str, summary: str, steps: Steps, options: Opti
         main=classifier(options, dropout=0.2),
         options=options,
         aliases=ALIASES,
-        published=TABLE_1 if steps == Steps() or variant == "table_1" else {},
+        published=TABLE_1 if steps in (Steps(), STEPS["table_1"]) else {},
         initialiser="truncated_normal",
     )
 
@@ -216,16 +199,16 @@ def reduction_17(name: str, options: Options) -> Concat:
     )
 
 
-def reduction_8(name: str, options: Options) -> Concat:
-    """17x17 to 8x8: 1x1, 3x3/2 | 1x1, 1x7, 7x1, 3x3/2 | max pool/2."""
+def reduction_8(name: str, options: Options, asymmetric: bool = True) -> Concat:
+    """17x17 to 8x8: 1x1, 3x3/2 | 1x1, 1x7, 7x1, 3x3/2 | max pool/2; or a 7x7 in place of the pair."""
     wide = options.filters
+    pair = (conv("1x7", wide(192), (1, 7)), conv("7x1", wide(192), (7, 1)))
     return concat(
         name,
         (conv("3x3_reduce", wide(192), 1), conv("3x3", wide(320), 3, stride=2, padding="valid")),
         (
             conv("7x7_reduce", wide(192), 1),
-            conv("1x7", wide(192), (1, 7)),
-            conv("7x1", wide(192), (7, 1)),
+            *(pair if asymmetric else (conv("7x7", wide(192), 7),)),
             conv("3x3", wide(192), 3, stride=2, padding="valid"),
         ),
         (halve("pool"),),
@@ -233,10 +216,15 @@ def reduction_8(name: str, options: Options) -> Concat:
 
 
 def reduced(parallel: Concat, steps: Steps) -> Node:
-    """A reduction as figure 10 has it, or one of figure 9's: pooling alone, or the same module unstrided and then pooling."""
+    """A reduction as figure 10 has it, or its convolutions alone, or one of figure 9's: pooling alone, or the same module
+    unstrided and then pooling.
+    """
     match steps.reduction:
         case "parallel":
             return parallel
+        case "convolution":
+            *convolutions, _ = parallel.branches
+            return Concat(parallel.name, tuple(convolutions))
         case "pool_first":
             return halve(parallel.name)
         case "pool_last":
@@ -269,7 +257,7 @@ def auxiliary_head(
             conv("1x1", options.filters(128), 1),
             conv("5x5", options.filters(768), 5, padding="valid", norm=NORM if normalised else None, std=stds[0]),
             Flatten("flatten"),
-            Dense("logits", options.num_classes, std=stds[1]),
+            Dense("logits", options.classes, std=stds[1]),
         ),
         at=at,
     )
@@ -277,4 +265,4 @@ def auxiliary_head(
 
 def classifier(options: Options, dropout: float) -> Chain:
     """Global average, dropout, one fully connected layer."""
-    return chain("main", GlobalPool("pool"), Dropout("dropout", dropout), Dense("logits", options.num_classes))
+    return chain("main", GlobalPool("pool"), Dropout("dropout", dropout), Dense("logits", options.classes))

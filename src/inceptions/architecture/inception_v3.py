@@ -7,21 +7,20 @@ belong to it, under one of two rules for its average pools: `torchvision` (and t
 were not trained with, `tensorflow` (and Keras, TF-slim) do not. `fid` is the graph of 2015-12-05 that the Fréchet distance
 is measured with: a max pool in the last module.
 
-`paper` is Table 1 (see `inception_v2`), and each `paper_...` is the same without one of the paper's steps.
+`paper` is Table 1 (see `inception_v2`), and "paper-5x5", "paper-7x7_stem-plain_aux", ... the same without some of the paper's
+steps (see `ladder`).
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal
 
-from inceptions.architecture.declaration import Architecture, Options, assemble
+from inceptions.architecture.declaration import Architecture, assemble
 from inceptions.architecture.inception_v2 import (
     ALIASES,
     STAGE_8,
     STAGE_17,
     Row,
-    Steps,
     auxiliary_head,
     classifier,
     conv,
@@ -31,62 +30,45 @@ from inceptions.architecture.inception_v2 import (
     reduction_17,
     rethought,
 )
+from inceptions.architecture.ladder import LADDER, without
 from inceptions.architecture.nodes import Concat, Node, Pool, concat
-
-Variant = Literal[
-    "torchvision",
-    "tensorflow",
-    "fid",
-    "paper",
-    "paper_5x5",
-    "paper_7x7",
-    "paper_pool_first",
-    "paper_pool_last",
-    "paper_7x7_stem",
-    "paper_plain_aux",
-]
+from inceptions.architecture.options import PAPER_CLASSES, Options
 
 # Filters of the pool projections.
 STAGE_35 = (Row("mixed_5b", 32), Row("mixed_5c", 64), Row("mixed_5d", 64))
 
-STEPS = {
-    "paper": Steps(),
-    "paper_5x5": Steps(two_3x3=False),
-    "paper_7x7": Steps(asymmetric=False),
-    "paper_pool_first": Steps(reduction="pool_first"),
-    "paper_pool_last": Steps(reduction="pool_last"),
-    "paper_7x7_stem": Steps(stem_3x3=False),
-    "paper_plain_aux": Steps(normalised_aux=False),
-}
+FID_CLASSES = 1008
 
 SUMMARIES: dict[str, str] = {
     "torchvision": "the released network, average pools count padding (torchvision, timm)",
     "tensorflow": "the released network, average pools leave padding out (TensorFlow, TF-slim, Keras)",
-    "fid": "the graph of 2015-12-05: as tensorflow, max pool in mixed_7c, no auxiliary head (published with 1008 outputs)",
+    "fid": "the graph of 2015-12-05: as tensorflow, max pool in mixed_7c, 1008 outputs, no auxiliary head unless asked for",
     "paper": "Table 1: 3×3 stem, modules of figures 5, 6 and 7, auxiliary head with batch norm",
-    "paper_5x5": "paper, with 5×5 instead of two 3×3 (figure 4)",
-    "paper_7x7": "paper, with 7×7 instead of 1×7 and 7×1 in the 17×17 modules (not in mixed_7a)",
-    "paper_pool_first": "paper, pooling alone halves the maps (figure 9, left)",
-    "paper_pool_last": "paper, the module runs before the pooling that halves the maps (figure 9, right)",
-    "paper_7x7_stem": "paper, with a 7×7 instead of three 3×3 in the stem",
-    "paper_plain_aux": "paper, without batch norm on the auxiliary head's fully connected layer",
 }
 
 
-def inception_v3(variant: Variant = "torchvision", options: Options | None = None) -> Architecture:
+def inception_v3(variant: str = "torchvision", options: Options | None = None) -> Architecture:
     """Declare Inception-v3.
 
     Args:
-        variant: which of the networks of that name.
+        variant: which of the networks of that name; "paper" may be followed by steps to leave out, each behind a hyphen.
         options: classes, input channels, multipliers; the published ones if None.
+
+    Raises:
+        UsageError: no such step.
     """
-    options = options or Options()
-    if variant in STEPS:
-        return rethought("inception_v3", variant, SUMMARIES[variant], STEPS[variant], options)
+    base, *named = variant.split("-")
+    if base == "paper":
+        steps, left_out = without(named)
+        changes = "; ".join(LADDER[name].words for name in left_out)
+        summary = f"as paper, but {changes}" if changes else SUMMARIES[base]
+        return rethought("inception_v3", "-".join((base, *left_out)), summary, steps, options or Options())
+    fid = variant == "fid"
+    options = (options or Options()).settled(classes=FID_CLASSES if fid else PAPER_CLASSES, aux=not fid)
     average = partial(Pool, kind="average", kernel=3, count_padding=variant == "torchvision")
     seventeen = options.rows(STAGE_17)
     eight = options.stage(STAGE_8)
-    last_pool = partial(Pool, kind="max", kernel=3) if variant == "fid" else average
+    last_pool = partial(Pool, kind="max", kernel=3) if fid else average
     trunk: tuple[Node, ...] = (
         *stem(options),
         *(module_35(row, options, average) for row in options.rows(STAGE_35)),
@@ -103,7 +85,7 @@ def inception_v3(variant: Variant = "torchvision", options: Options | None = Non
         source="Szegedy et al. 2015, arXiv:1512.00567; TF-slim's inception_v3",
         input_size=(299, 299),
         trunk=trunk,
-        aux=() if variant == "fid" else (auxiliary_head(seventeen[-1].name, options, stds=(0.01, 0.001)),),
+        aux=(auxiliary_head(seventeen[-1].name, options, stds=(0.01, 0.001)),),
         main=classifier(options, dropout=0.5 if variant == "torchvision" else 0.2),
         options=options,
         aliases=ALIASES,

@@ -14,9 +14,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from inceptions.architecture.declaration import Architecture, Options, Published, assemble
+from inceptions.architecture.declaration import Architecture, Published, assemble
 from inceptions.architecture.inception_v2 import auxiliary_head, average, classifier, conv, halve
 from inceptions.architecture.nodes import Concat, Conv, Node, concat
+from inceptions.architecture.options import Options
 
 Variant = Literal["released", "paper"]
 
@@ -55,7 +56,7 @@ def inception_v4(variant: Variant = "released", options: Options | None = None) 
         variant: which of the two.
         options: classes, input channels, multipliers; the published ones if None.
     """
-    options = options or Options()
+    options = (options or Options()).settled()
     figures = variant == "paper"
     seventeen = options.stage(STAGE_17)
     trunk: tuple[Node, ...] = (

@@ -269,12 +269,13 @@ def _weighted(tape: Tape, node: nodes.Conv | nodes.SeparableConv | nodes.Dense, 
     held = (x,)
     if not isinstance(node, nodes.Dense) and node.padding == "tensorflow":
         x = _padded(tape, shape, node.window, node.stride, x)
+    within: tuple[int, ...] = held
     if isinstance(node, nodes.SeparableConv):
         # The gradients of its weights are noted with the other half's, but it has some, and so a gradient of its output.
-        each = shape.channels * node.multiplier * out.height * out.width
+        each, within = shape.channels * node.multiplier * out.height * out.width, (*held, x)
         x = tape.make(each, x, keeps=(x,), holds=held)
         tape.constant.discard(x)
-    made = tape.make(out.values, x, keeps=(x,), holds=held, parameters=parameters)
+    made = tape.make(out.values, x, keeps=(x,), holds=within, parameters=parameters)
     if node.norm is not None:
         made = tape.make(out.values, made, keeps=(made,), holds=held)
     return tape.rectify(made) if node.relu else made

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from inceptions.architecture.declaration import Architecture, Options, assemble
+from inceptions.architecture.declaration import Architecture, assemble
 from inceptions.architecture.nodes import Conv, Dense, Dropout, Flatten, GridPool, Node, Pool, chain
+from inceptions.architecture.options import Options
 
 Variant = Literal["tutorial"]
 
@@ -25,7 +26,7 @@ def plain_cnn(variant: Variant = "tutorial", options: Options | None = None) -> 
     Four times 3x3 valid convolution and 2x2 max pooling; dropout 0.5; 512 dense; classifier. The 7x7 grid before the dense
     layer is the identity at 150x150 and lets any other size in.
     """
-    options = options or Options()
+    options = (options or Options()).settled()
     wide = options.filters
     layers: list[Node] = []
     for i, filters in enumerate(FILTERS, start=1):
@@ -45,7 +46,7 @@ def plain_cnn(variant: Variant = "tutorial", options: Options | None = None) -> 
             Flatten("flatten"),
             Dropout("dropout", 0.5),
             Dense("dense", wide(512), relu=True),
-            Dense("logits", options.num_classes),
+            Dense("logits", options.classes),
         ),
         options=options,
         initialiser="xavier",

@@ -23,17 +23,14 @@ class Table:
 def table(bill: Bill, batch: int = 1) -> Table:
     """Lay a network's cost out, one row for every row of the paper's table.
 
-    The published columns are there where the paper prints any, for the variant and width it prints them for. They are quoted as
+    The published columns are there where the paper prints any of this very network (`Bill.published`). They are quoted as
     printed; figures known to be wrong carry an asterisk and a remark.
 
     Args:
         bill: the counted network.
         batch: images whose activations the memory column adds up, in MiB of 32-bit numbers.
     """
-    architecture = bill.architecture
-    options = architecture.options
-    as_printed = options.width == options.depth == 1 and options.padding == "published"
-    published = architecture.published if as_printed else {}
+    published = bill.published
     headings: tuple[str, ...] = ("layer", "type", "output", "params", "mult-adds", "share", "memory", "sees")
     if published:
         headings = (*headings, "paper: output", "paper: params", "paper: ops")

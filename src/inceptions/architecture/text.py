@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 
 from inceptions.architecture.bottleneck import Bottleneck
-from inceptions.architecture.catalogue import declare, variants
+from inceptions.architecture.catalogue import declare, steps, variants
 from inceptions.architecture.memory import Memory
+from inceptions.architecture.options import Options
 from inceptions.architecture.table import Table, mebibytes
 from inceptions.errors import UsageError
 
@@ -65,9 +66,13 @@ def network_text(name: str) -> str:
     for variant, summary in variants(name).items():
         network = declare(name, variant)
         least, (height, width) = network.minimum_size, network.input_size
-        heads = ", ".join(head.name for head in network.heads[:-1]) or "none"
+        optional = declare(name, variant, Options(aux=True)).heads[:-1]
+        heads = ", ".join(head.name for head in optional) or "none"
+        heads += " (if asked for)" if len(optional) > len(network.heads[:-1]) else ""
         lines.append(f"  {variant}: {summary}")
         lines.append(f"    any size from {least}×{least}, published {height}×{width}; auxiliary heads: {heads}")
+        if names := ", ".join(steps(name, variant)):
+            lines.append(f"    without any of its steps, as {variant}-5x5 or {variant}-7x7_stem-plain_aux: {names}")
     return "\n".join(lines)
 
 

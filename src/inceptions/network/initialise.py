@@ -22,13 +22,12 @@ def initialise(model: nn.Module, scheme: Initialiser, generator: torch.Generator
 
     * `he`: normal, variance 2 / fan-out (He et al. 2015, arXiv:1502.01852), for networks with batch norm.
     * `variance_scaling`: truncated normal, variance 2 / fan-in (TF-slim's default, which writes the cut's correction as 1.3).
-    * `truncated_normal`: truncated normal of standard deviation 0.1 (the released Inception-v3; there 0.1 is the deviation
-      before the cut, 0.088 after it).
+    * `truncated_normal`: normal of standard deviation 0.1, cut at two of them, which leaves 0.088 (the released Inception-v3).
     * `xavier`: uniform, variance 1 / fan-in, biases 0.2 (Caffe's xavier filler, the BVLC GoogLeNet's).
     * `glorot`: uniform, variance 2 / (fan-in + fan-out) (Glorot and Bengio 2010; TensorFlow's and Keras's default, facenet's).
 
     Classifiers start small (standard deviation 0.01) and without bias, so that the first loss is log(classes). A layer that
-    declares a standard deviation of its own gets a truncated normal of that.
+    declares a standard deviation of its own gets a normal of that, cut at two of them.
 
     Args:
         model: a network whose tensors may still be uninitialised memory.
@@ -49,7 +48,7 @@ def initialise(model: nn.Module, scheme: Initialiser, generator: torch.Generator
                     if module.node.std is None:
                         nn.init.normal_(module.linear.weight, std=CLASSIFIER_STD, generator=generator)
                     else:
-                        truncated_normal_(module.linear.weight, module.node.std, generator)
+                        _weight(module.linear.weight, module.node.std, generator)
                     _bias(module.linear.bias, "he")
                 case DenseUnit():
                     _weight(module.linear.weight, module.node.std or scheme, generator)
@@ -88,12 +87,12 @@ def _weight(weight: Tensor, scheme: Initialiser | float, generator: torch.Genera
         case "variance_scaling":
             truncated_normal_(weight, math.sqrt(2 / fan_in), generator)
         case "truncated_normal":
-            truncated_normal_(weight, TRUNCATED_STD, generator)
+            truncated_normal_(weight, CUT_AT_TWO * TRUNCATED_STD, generator)
         case "glorot":
             bound = math.sqrt(6 / (fan_in + fan_out))
             nn.init.uniform_(weight, -bound, bound, generator=generator)
         case float():
-            truncated_normal_(weight, scheme, generator)
+            truncated_normal_(weight, CUT_AT_TWO * scheme, generator)
         case "xavier":
             bound = math.sqrt(3 / fan_in)
             nn.init.uniform_(weight, -bound, bound, generator=generator)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from inceptions.architecture import Architecture, Options, declare, names, variants
+from inceptions.architecture.declaration import leaves
+from inceptions.architecture.nodes import Dropout
 from inceptions.architecture.shapes import after
 from inceptions.errors import UsageError, unknown
 from inceptions.network.initialise import initialise
@@ -122,6 +124,45 @@ class Network(nn.Module):
             body.logits = new
         self.architecture = declared
 
+    def set_dropout(self, rate: float | None) -> None:
+        """Let every dropout of the trunk and the heads drop this share of its input in training; 0 switches all of them off.
+
+        Recipes decide this, not the network: GoogLeNet's authors trained it with 40 % and 70 %, and the same network with batch
+        norm without any (Ioffe and Szegedy 2015, section 4.2.1). Weight files do not keep it.
+
+        Args:
+            rate: 0 to 1 (exclusive); None for the declared rates.
+
+        Raises:
+            UsageError: `rate` is out of range.
+        """
+        if rate is not None and not 0 <= rate < 1:
+            raise UsageError(f"A rate of dropout is at least 0 and below 1, not {rate!r}.")
+        for tree in (*self.architecture.trunk.nodes, *(head.body for head in self.architecture.heads)):
+            for path, node in leaves(tree):
+                if isinstance(node, Dropout):
+                    layer = self.get_submodule(path)
+                    assert isinstance(layer, nn.Dropout)
+                    layer.p = node.p if rate is None else rate
+
+    def set_bn_momentum(self, momentum: float) -> None:
+        """Set how far each batch in training moves the running averages of every batch norm.
+
+        In PyTorch's sense: running = (1 - momentum) * running + momentum * batch. Networks are built with 0.1. TF-slim trained
+        the family with 0.0003 (there, a decay of 0.9997), Keras has 0.01, facenet 0.005. Weight files do not keep it.
+
+        Args:
+            momentum: above 0, at most 1.
+
+        Raises:
+            UsageError: `momentum` is out of range.
+        """
+        if not 0 < momentum <= 1:
+            raise UsageError(f"The momentum of batch norm is above 0 and at most 1, not {momentum!r}.")
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.momentum = momentum
+
     def _check(self, x: Tensor) -> None:
         """Refuse what would fail deep inside, while the reason can still be named."""
         channels = self.architecture.options.in_channels
@@ -164,10 +205,10 @@ def create_model(
     name: str,
     *,
     variant: str | None = None,
-    num_classes: int = 1000,
+    num_classes: int | None = None,
     in_channels: int = 3,
-    aux: bool = True,
-    until: str | None = None,
+    aux: bool | None = None,
+    until: str | int | None = None,
     width: float = 1.0,
     depth: float = 1.0,
     residual_scale: float | None = None,
@@ -179,11 +220,13 @@ def create_model(
 
     Args:
         name: "googlenet", ... (`list_models()`), or "googlenet/paper" with its variant.
-        variant: which of the networks of that name; the one whose published weights people use if None.
-        num_classes: outputs of every head.
+        variant: which of the networks of that name; the one whose published weights people use if None. "paper-5x5" is
+            `inception_v3/paper` without one of its steps (`inceptions.architecture.ladder`).
+        num_classes: outputs of every head; the published number if None (1000, but 1008 for `inception_v3/fid`).
         in_channels: channels of the images.
-        aux: whether the auxiliary heads are built. They answer only to `model.heads`, and cost nothing in `model(x)`.
-        until: end the trunk at this tap, with pooling and a new classifier behind it.
+        aux: whether the auxiliary heads are built; where the published weights or the paper have them if None. They answer only
+            to `model.heads`, and cost nothing in `model(x)`.
+        until: end the trunk at this tap (by name, or by stride), with pooling and a new classifier behind it.
         width: factor on every number of filters.
         depth: factor on the number of modules in each stage.
         residual_scale: factor on the residuals of an Inception-ResNet, 0 to 1; the published ones if None.

@@ -12,18 +12,19 @@ from inceptions.errors import WeightsError
 from inceptions.network import Network
 from inceptions.network import create_model as create_fresh
 from inceptions.network.first_layer import adapt_input
-from inceptions.weights.store import load_state, locate, read_weights
+from inceptions.weights.source import open_weights
+from inceptions.weights.store import load_state
 
 
 def create_model(
     name: str,
     *,
     variant: str | None = None,
-    num_classes: int = 1000,
+    num_classes: int | None = None,
     in_channels: int = 3,
     weights: str | Path | None = None,
-    until: str | None = None,
-    aux: bool = True,
+    until: str | int | None = None,
+    aux: bool | None = None,
     width: float = 1.0,
     depth: float = 1.0,
     residual_scale: float | None = None,
@@ -36,12 +37,15 @@ def create_model(
     Args:
         name: "googlenet", ... (`list_models()`), or "googlenet/paper" with its variant.
         variant: which of the networks of that name; the weight file's, or the one whose published weights people use if None.
-        num_classes: outputs of every head. Where the file has another number, classifiers are fresh and all else is the file's.
+        num_classes: outputs of every head; the file's, or the published number (1000, but 1008 for `inception_v3/fid`) if None.
+            Where the file has another number, classifiers are fresh and all else is the file's.
         in_channels: channels of the images. Where the file has another number, its first layer is adapted so that an image that
             shows the same in all its channels gets the same answer (`network.first_layer`).
-        weights: a weight file of ours, or a run's folder (its best weights); None for fresh weights.
-        until: end the trunk at this tap, with pooling and a new classifier behind it.
-        aux: whether the auxiliary heads are built. They answer only to `model.heads`, and cost nothing in `model(x)`.
+        weights: a weight file, a run's folder (its best weights), a published checkpoint by its tag ("torchvision_in1k", see
+            `inceptions models --weights`), which is fetched once, or "hf:owner/name"; None for fresh weights.
+        until: end the trunk at this tap (by name, or by stride), with pooling and a new classifier behind it.
+        aux: whether the auxiliary heads are built; as in the file, or where the published weights or the paper have them, if
+            None. They answer only to `model.heads`, and cost nothing in `model(x)`.
         width: factor on every number of filters.
         depth: factor on the number of modules in each stage.
         residual_scale: factor on the residuals of an Inception-ResNet, 0 to 1; the published ones if None.
@@ -53,12 +57,17 @@ def create_model(
         The network, in training mode.
 
     Raises:
-        UsageError: an unknown name, variant or tap, or a number out of range.
+        UsageError: an unknown name, variant, tap or tag, or a number out of range.
         WeightsError: the file cannot be read, or holds another network's weights.
+        MachineError: it cannot be fetched; says which file to put where.
     """
-    tensors, card = (None, None) if weights is None else read_weights(Path(weights))
-    if card is not None and variant is None and "/" not in name and name == card.architecture:
-        variant = card.variant
+    opened = None if weights is None else open_weights(weights, name)
+    if opened is not None:
+        card = opened.card
+        if variant is None and "/" not in name and name == card.architecture:
+            variant = card.variant
+        num_classes = card.options.num_classes if num_classes is None else num_classes
+        aux = card.options.aux if aux is None else aux
     model = create_fresh(
         name,
         variant=variant,
@@ -73,15 +82,14 @@ def create_model(
         seed=seed,
         device=device,
     )
-    if tensors is None or card is None or weights is None:
+    if opened is None:
         return model
-    source = card.declare()
-    file = str(locate(Path(weights)))
+    source, tensors = opened.card.declare(), opened.tensors
     if source.full_name != model.architecture.full_name:
-        raise WeightsError(f"{file} holds weights of {source.full_name}, not of {model.architecture.full_name}.")
+        raise WeightsError(f"{opened.where} holds weights of {source.full_name}, not of {model.architecture.full_name}.")
     if in_channels != source.options.in_channels:
         tensors = adapt_input(tensors, source, in_channels)
-    load_state(model, _filled(model, tensors), file)
+    load_state(model, _filled(model, tensors), opened.where)
     return model
 
 
