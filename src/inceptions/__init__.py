@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from inceptions.weights import Preprocess as Preprocess
     from inceptions.weights import create_model as create_model
     from inceptions.weights import load_model as load_model
+    from inceptions.weights import push_to_hub as push_to_hub
     from inceptions.weights import save_weights as save
 
 # The rooms are opened when a name is first used: `import inceptions` and the commands that only count stay free of torch.
@@ -21,10 +22,11 @@ _ROOMS = {
     "list_models": ("network", "list_models"),
     "load": ("predict", "load"),
     "load_model": ("weights", "load_model"),
+    "push_to_hub": ("weights", "push_to_hub"),
     "save": ("weights", "save_weights"),
     "Preprocess": ("weights", "Preprocess"),
 }
-__all__ = ["Preprocess", "create_model", "declare", "list_models", "load", "load_model", "save"]
+__all__ = ["Preprocess", "create_model", "declare", "list_models", "load", "load_model", "push_to_hub", "save"]
 
 
 def __getattr__(name: str) -> object:

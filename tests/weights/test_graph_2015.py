@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from inceptions.network import Network, create_model
-from inceptions.weights.graph_2015 import names, unfolded
+from inceptions.weights import load_trunk
+from inceptions.weights.families.graph_2015 import names
 
 SHOTS = 5
 
@@ -23,13 +24,10 @@ def graph(shared: Path) -> dict[str, Tensor]:
 
 
 @pytest.fixture
-def trunk(graph: dict[str, Tensor]) -> Network:
+def trunk(shared: Path) -> Network:
     """`inception_v3/fid` up to mixed_8, which is complete in the file."""
-    model = create_model("inception_v3/fid", num_classes=2, until="mixed_8")
-    missing, unexpected = model.load_state_dict(unfolded(model.architecture, graph), strict=False)
-    assert missing == ["main.logits.linear.weight", "main.logits.linear.bias"]
-    assert unexpected == []
-    return model.eval().to(memory_format=torch.channels_last)
+    model, _ = load_trunk(shared / "weights/inception_v3_2015_trunk.safetensors")
+    return model.to(memory_format=torch.channels_last)
 
 
 def test_every_tensor_of_the_graph_has_a_place(graph: dict[str, Tensor]) -> None:

@@ -2,9 +2,14 @@
 
 from inceptions.weights.card import Card as Card
 from inceptions.weights.create import create_model as create_model
+from inceptions.weights.foreign import Opened as Opened
+from inceptions.weights.hub import push_to_hub as push_to_hub
+from inceptions.weights.open import open_any as open_any
 from inceptions.weights.preprocess import IMAGENET_MEAN as IMAGENET_MEAN
 from inceptions.weights.preprocess import IMAGENET_STD as IMAGENET_STD
 from inceptions.weights.preprocess import Preprocess as Preprocess
-from inceptions.weights.store import load_model as load_model
+from inceptions.weights.source import load_model as load_model
+from inceptions.weights.source import load_trunk as load_trunk
+from inceptions.weights.source import open_weights as open_weights
 from inceptions.weights.store import read_weights as read_weights
 from inceptions.weights.store import save_weights as save_weights

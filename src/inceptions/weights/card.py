@@ -23,7 +23,7 @@ class Card:
         architecture: name of the network.
         variant: which of the networks of that name.
         options: what it was declared with.
-        classes: name of each output, in order.
+        classes: name of each output, in order; none where the file has no classifier, only features.
         preprocess: from a decoded image to the network's input.
         provenance: where the weights come from (recipe, data, source file, scores): free entries, plain values. No dates, so
             that equal runs write equal files.
@@ -94,7 +94,7 @@ class Card:
             raise
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise WeightsError(f"{where} does not describe its network: {type(error).__name__} {error}.") from error
-        if len(card.classes) != card.options.num_classes:
+        if card.classes and len(card.classes) != card.options.num_classes:
             raise WeightsError(f"{where} names {len(card.classes)} classes for {card.options.num_classes} outputs.")
         return card
 

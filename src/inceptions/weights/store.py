@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inceptions.errors import WeightsError
 from inceptions.files import replacing
-from inceptions.network import Network, from_architecture
+from inceptions.network import Network
 from inceptions.weights.card import Card
 
 CARD_KEY = "inceptions"
@@ -74,16 +74,17 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], Card]:
         ) from error
 
 
-def load_model(path: Path) -> tuple[Network, Card]:
-    """The network of a weight file with its weights, in evaluation mode on the CPU.
+def check_classifier(card: Card, path: Path | str) -> None:
+    """Refuse features without a classifier where answers are wanted.
 
     Raises:
-        WeightsError: as `read_weights`, or the tensors are not those of the network the file names.
+        WeightsError: says what they are good for.
     """
-    tensors, card = read_weights(path)
-    model = from_architecture(card.declare(), device="cpu", fresh=False)
-    load_state(model, tensors, str(path))
-    return model.eval(), card
+    if not card.classes:
+        raise WeightsError(
+            f"{path} has no classifier, only the features of {card.architecture}/{card.variant}: start training from it "
+            f"(inceptions train PHOTOS/ --weights {path} --recipe finetune), or take them with inceptions.weights.load_trunk."
+        )
 
 
 def load_state(model: Network, tensors: Mapping[str, Tensor], where: str) -> None:

@@ -5,7 +5,7 @@ pytorch-fid share them.
 from __future__ import annotations
 
 from inceptions.architecture import Architecture
-from inceptions.weights.names import Place, Translation, lookup, torch_names, unit
+from inceptions.weights.families.names import Place, Translation, lookup, torch_names, unit
 
 # torchvision counts the stem's convolutions, and the auxiliary heads from the input on.
 GOOGLENET_STEM = {"conv_1": "conv1", "conv_2_reduce": "conv2", "conv_2": "conv3"}
@@ -13,7 +13,7 @@ GOOGLENET_AUX = {"aux_4a": "aux1", "aux_4d": "aux2"}
 GOOGLENET_FC = {"fc": "fc1", "logits": "fc2"}
 
 # Place of a layer within a branch that torchvision keeps as a `Sequential`; the first branch is a single layer.
-GOOGLENET_BRANCH = {"1x1": "", "3x3_reduce": ".0", "3x3": ".1", "pool_proj": ".1"}
+GOOGLENET_BRANCH = {"1x1": "", "3x3_reduce": ".0", "3x3": ".1", "5x5_reduce": ".0", "5x5": ".1", "pool_proj": ".1"}
 
 # Our name within a module to torchvision's, by the kind of module (torchvision's classes InceptionA to InceptionE).
 A = {
@@ -81,7 +81,7 @@ INCEPTION_V3_STEM = {
 
 
 def googlenet(architecture: Architecture) -> Translation:
-    """The map for `googlenet/bn`."""
+    """The map for `googlenet/bn`, and for `googlenet/bn_5x5`: the same names with the paper's kernels."""
     return torch_names(architecture, _googlenet)
 
 

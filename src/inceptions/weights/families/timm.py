@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inceptions.architecture import Architecture
-from inceptions.weights.names import Place, Translation, torch_names, unit, units
+from inceptions.weights.families.names import Place, Translation, torch_names, unit, units_of
 
 
 def inception_v4(architecture: Architecture, classifier: str = "last_linear") -> Translation:
@@ -17,7 +17,7 @@ def inception_v4(architecture: Architecture, classifier: str = "last_linear") ->
     inside = {
         path: place
         for name in architecture.taps
-        for path, place in zip(_paths(architecture, name), _v4_module(name), strict=True)
+        for path, place in zip(units_of(architecture, name), _v4_module(name), strict=True)
     }
 
     def place(path: str) -> Place:
@@ -92,9 +92,10 @@ def residual_names(
         heads: places of the layers behind the trunk.
     """
     places = dict(heads)
-    last = architecture.taps[max(i for i, tap in enumerate(architecture.taps) if tap.startswith("block8"))]
+    blocks = [tap for tap in architecture.taps if tap.startswith("block8")]
+    last = blocks[-1] if blocks else ""
     for name in architecture.taps:
-        paths = list(_paths(architecture, name))
+        paths = units_of(architecture, name)
         if name in stem:
             places[name] = unit(stem[name])
         elif name.startswith("block"):
@@ -106,11 +107,6 @@ def residual_names(
         elif name in modules:
             places |= dict(zip(paths, [unit(name + layer) for layer in modules[name]], strict=True))
     return torch_names(architecture, places.__getitem__)
-
-
-def _paths(architecture: Architecture, name: str) -> Iterator[str]:
-    """Our units in one node of the trunk."""
-    return (path for path, _ in units(architecture) if path == name or path.startswith(f"{name}."))
 
 
 def _branch(name: str, layers: int) -> Iterator[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inceptions.architecture import Architecture
-from inceptions.weights.names import Place, Translation
-from inceptions.weights.timm import RESNET_MODULES, RESNET_STEM, residual_names
+from inceptions.weights.families.names import Place, Translation
+from inceptions.weights.families.timm import RESNET_MODULES, RESNET_STEM, residual_names
 
 STEM = RESNET_STEM | {"conv_4b": "conv2d_4b"}
 REPEATS = {"block35": "repeat_1", "block17": "repeat_2", "block8": "repeat_3"}

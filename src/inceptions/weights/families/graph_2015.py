@@ -7,16 +7,14 @@ TensorFlow named what its code left unnamed by counting: in a module the single 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
-
-import torch
-from torch import Tensor
 
 from inceptions.architecture import Architecture
 from inceptions.architecture.inception_v2 import MODULES
-from inceptions.architecture.nodes import Chain, Concat, Conv, Node
-from inceptions.weights.names import units
+from inceptions.architecture.nodes import Chain, Concat, Conv, Node, SeparableConv
+from inceptions.weights.families.names import COUNTER, Pair, Translation, Unit, has_bias, units
 
 
 def names(architecture: Architecture) -> dict[str, str]:
@@ -32,30 +30,46 @@ def names(architecture: Architecture) -> dict[str, str]:
     return found
 
 
-def unfolded(architecture: Architecture, graph: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Our state dict from the graph's folded tensors, as far as they are there.
+def folded(architecture: Architecture) -> Translation:
+    """The map for `inception_v3/fid` from the graph's tensors with batch norm folded in ("mixed/tower/conv_1/weight", `bias`).
 
     A folded bias becomes the shift of a batch norm that does nothing else: mean 0, variance 1 - eps, scale 1.
-
-    Args:
-        architecture: `inception_v3/fid`, whole or cut with `until`.
-        graph: tensors by their names in the graph, "mixed/tower/conv_1/weight".
     """
     theirs = names(architecture)
-    state: dict[str, Tensor] = {}
+    return Translation(tuple(pair for path, unit in units(architecture) for pair in plain(path, unit, theirs[path])))
+
+
+def plain(path: str, unit: Unit, theirs: str, separator: str = "/") -> Iterator[Pair]:
+    """A unit as a weight and a bias, its batch norm folded in if it has one."""
+    assert not isinstance(unit, SeparableConv), "no published network keeps one of these folded"
+    core = f"{path}.{'conv' if isinstance(unit, Conv) else 'linear'}"
+    yield Pair(f"{core}.weight", f"{theirs}{separator}weight")
+    bias = Pair(f"{core}.bias", f"{theirs}{separator}bias")
+    if unit.norm is None:
+        yield from [bias] if has_bias(unit) else []
+        return
+    if has_bias(unit):
+        yield replace(bias, theirs="", otherwise=0.0, written=False)
+    yield Pair(f"{path}.bn.bias", f"{theirs}{separator}bias")
+    for name, value in (("weight", 1.0), ("running_mean", 0.0), ("running_var", 1 - unit.norm.eps), (COUNTER, 0.0)):
+        yield Pair(f"{path}.bn.{name}", "", otherwise=value, written=False)
+
+
+def graph(architecture: Architecture) -> Translation:
+    """The map for `inception_v3/fid` from the constants of the frozen graph itself ("conv/conv2d_params")."""
+    theirs = names(architecture)
+    pairs: list[Pair] = []
     for path, unit in units(architecture):
-        weight, bias = (graph.get(f"{theirs[path]}/{name}") for name in ("weight", "bias"))
-        if weight is None or bias is None or not isinstance(unit, Conv) or unit.norm is None:
+        where = theirs[path]
+        if unit.norm is None:
+            pairs += [Pair(f"{path}.linear.weight", f"{where}/weights", "io"), Pair(f"{path}.linear.bias", f"{where}/biases")]
             continue
-        state |= {
-            f"{path}.conv.weight": weight,
-            f"{path}.bn.weight": torch.ones_like(bias),
-            f"{path}.bn.bias": bias,
-            f"{path}.bn.running_mean": torch.zeros_like(bias),
-            f"{path}.bn.running_var": torch.full_like(bias, 1 - unit.norm.eps),
-            f"{path}.bn.num_batches_tracked": torch.tensor(0),
-        }
-    return state
+        pairs.append(Pair(f"{path}.conv.weight", f"{where}/conv2d_params", "hwio"))
+        for ours, name in (("bias", "beta"), ("running_mean", "moving_mean"), ("running_var", "moving_variance")):
+            pairs.append(Pair(f"{path}.bn.{ours}", f"{where}/batchnorm/{name}"))
+        pairs.append(Pair(f"{path}.bn.weight", f"{where}/batchnorm/gamma", otherwise=1.0))
+        pairs.append(Pair(f"{path}.bn.{COUNTER}", "", otherwise=0.0, written=False))
+    return Translation(tuple(pairs))
 
 
 def _module(node: Concat, ours: str, theirs: str) -> dict[str, str]:
