@@ -7,9 +7,15 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import forward, pixels, step
+from benchmarks import crops, forward, loop, pixels, step
 
-BENCHMARKS = {"forward": forward.measure, "step": step.measure, "pixels": pixels.measure}
+BENCHMARKS = {
+    "forward": forward.measure,
+    "step": step.measure,
+    "loop": loop.measure,
+    "pixels": pixels.measure,
+    "crops": crops.measure,
+}
 
 
 def main() -> int:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import json as json_format
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
+from types import FrameType
 from typing import Any, Literal
 
 from cyclopts import App, Token
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
-from inceptions.errors import InceptionsError, MachineError, UsageError
+from inceptions.errors import InceptionsError, Interrupted, MachineError, UsageError
 
 # What a shell reports of a command that was ended by SIGINT or SIGPIPE.
 CTRL_C, BROKEN_PIPE = 130, 141
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def whole(_kind: Any, tokens: Sequence[Token]) -> int:
@@ -46,6 +50,37 @@ def one_form(json: bool, csv: bool) -> None:
 def show(document: Any) -> None:
     """Print one JSON document; ASCII only, so that it survives any terminal's encoding."""
     print(json_format.dumps(document, indent=2, allow_nan=False))
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, from its first line on: with a sentence, and as something that may be repeated.
+
+    Raises:
+        Interrupted: one of the two came, and nobody inside took it for a request.
+    """
+    came: list[str] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del frame
+        came.append(signal.Signals(number).name)
+        # No kind of `Exception`: libraries swallow those while they are imported.
+        raise KeyboardInterrupt
+
+    # Shells start background jobs with SIGINT ignored, and outside the main thread Python allows no handlers.
+    here = threading.current_thread() is threading.main_thread()
+    numbers = [number for number in STOPPING if here and signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"Stopped by {came[0] if came else 'Ctrl-C'}. Nothing that was saved is lost: run the command again, with --resume "
+            "if it had begun to train."
+        ) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run_app(app: App, arguments: Sequence[str]) -> int:

@@ -30,6 +30,11 @@ def test_nothing_moves_or_recolours_unless_asked():
         ({"brightness": float("nan")}, r"augment.brightness must lie between 0 and 1, not nan"),
         ({"hue": 0.6}, r"augment.hue must lie between 0 and 0.5"),
         ({"erase": 2}, r"augment.erase must lie between 0 and 1"),
+        ({"interpolation": "cubic"}, r"augment.interpolation must be one of bilinear, random, not 'cubic'"),
+        ({"colour_order": "fixed"}, r"augment.colour_order must be one of together, random"),
+        ({"lighting": -1}, r"augment.lighting must lie between 0 and 1"),
+        ({"magnitude": 31}, r"augment.magnitude must lie between 0 and 30"),
+        ({"mixup": -0.1}, r"augment.mixup must lie between 0 and 100"),
     ],
 )
 def test_values_out_of_range_are_named(values, said):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from inceptions.data.decode import LIMIT_PIXELS, ImageError, decode, is_image
+from inceptions.data.decode import FORMATS, LIMIT_PIXELS, Facts, ImageError, decode, facts, is_image
 from inceptions.errors import DataError
 
 
@@ -293,3 +293,49 @@ def test_a_damaged_file_is_decoded_or_refused_but_nothing_else(form, at, value):
     except ImageError:
         return
     assert shown.mode == "RGB"
+
+
+def test_the_facts_are_those_of_the_decoded_image(shared):
+    """Of every odd image that can be decoded: its upright size, and a mode and format that Pillow knows."""
+    seen = 0
+    for path in sorted((shared / "data/odd_images").iterdir()):
+        try:
+            decoded = decode(path)
+        except ImageError:
+            continue
+        known = facts(path)
+        assert (known.width, known.height) == decoded.size, path.name
+        assert known.format in FORMATS
+        seen += 1
+    assert seen > 140
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_facts_tell_how_the_camera_was_held(orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    content = io.BytesIO()
+    Image.new("RGB", (30, 20)).save(content, format="JPEG", exif=exif)
+    size = (20, 30) if orientation > 4 else (30, 20)
+    assert facts(content.getvalue()) == Facts("JPEG", "RGB", *size, orientation != 1, 1)
+
+
+def test_no_facts_of_what_is_no_image(tmp_path):
+    (tmp_path / "page.jpg").write_text("<html>")
+    with pytest.raises(ImageError, match=r"page\.jpg cannot be read as an image: it is a web page"):
+        facts(tmp_path / "page.jpg")
+    with pytest.raises(ImageError, match="there is no such file"):
+        facts(tmp_path / "gone.jpg")
+
+
+def test_libtiff_is_silent(shared):
+    """Nothing of what the C library thinks of damaged tags reaches the terminal."""
+    code = (
+        "import sys; from pathlib import Path; from inceptions.data import ImageError, decode\n"
+        "for path in map(Path, sys.argv[1:]):\n"
+        "    try: decode(path)\n"
+        "    except ImageError: pass\n"
+    )
+    images = sorted((shared / "data/odd_images").glob("*.tif*"))
+    done = subprocess.run([sys.executable, "-c", code, *map(str, images)], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -45,7 +45,7 @@ def test_images_are_made_smaller_but_never_larger(twenty):
 def test_the_memory_is_one_block_whatever_the_threads(twenty, monkeypatch):
     blocks = []
     for threads in (1, 2, 7):
-        monkeypatch.setattr(scan, "_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(scan, "decoding_threads", lambda threads=threads: threads)
         readable = prepare(twenty, cache_side=16)
         blocks.append(readable.storage)
         starts = [place[0] for place in readable.places]
@@ -119,4 +119,4 @@ def test_a_file_that_vanishes_matters_only_if_it_is_needed(twenty):
 
 
 def test_the_free_memory_is_a_sensible_number():
-    assert 2**24 < scan._free_memory() < 2**46
+    assert 2**24 < scan.free_memory() < 2**46

@@ -259,3 +259,51 @@ def test_hue_alone_turns_colours_and_leaves_greys():
 
 def test_images_smaller_than_the_network_are_enlarged():
     assert training(EVERYTHING, 48)(smooth(0, 3, 2), 0).shape == (3, 48, 48)
+
+
+def at(array: np.ndarray, row: float, column: float) -> np.ndarray:
+    """Between the four pixels around a place; beyond the border the border."""
+    top, left = math.floor(row), math.floor(column)
+    low, high = (
+        (min(max(top + i, 0), array.shape[0] - 1) for i in (0, 1)),
+        (min(max(left + i, 0), array.shape[1] - 1) for i in (0, 1)),
+    )
+    (r0, r1), (c0, c1) = low, high
+    down, right = row - top, column - left
+    upper = array[r0, c0] * (1 - right) + array[r0, c1] * right
+    return upper * (1 - down) + (array[r1, c0] * (1 - right) + array[r1, c1] * right) * down
+
+
+@given(width=st.integers(1, 30), height=st.integers(1, 30), size=st.tuples(st.integers(1, 20), st.integers(1, 20)))
+@settings(deadline=None, max_examples=40)
+def test_bilinear_without_antialiasing_is_between_the_four_nearest_pixels(width, height, size):
+    image = picture(2, width, height)
+    array = np.asarray(image, dtype=np.float64)
+    for sampling, half in (("corners", 0.0), ("centres", 0.5)):
+        shown = evaluation(Preprocess(size=size, resize="exact", sampling=sampling))(image)
+        assert shown.dtype == torch.float32
+        for row in range(size[0]):
+            for column in range(size[1]):
+                place = ((row + half) * height / size[0] - half, (column + half) * width / size[1] - half)
+                expected = at(array, *(max(one, 0.0) for one in place))
+                assert np.abs(shown[:, row, column].numpy() - expected).max() < 1e-2
+
+
+def test_the_middle_of_both_sides_is_taken_as_tensorflow_counts_it():
+    image = picture(3, 100, 61)
+    # central_crop(0.875): int((100 - 87.5) / 2) = 6 and int((61 - 53.375) / 2) = 3 pixels fall away on either side
+    shown = evaluation(Preprocess(size=(55, 88), resize="central", fraction=0.875))(image)
+    assert np.array_equal(shown.permute(1, 2, 0).numpy(), np.asarray(image)[3:58, 6:94])
+
+
+def test_a_squeezed_image_is_cut_in_the_middle():
+    image = picture(4, 90, 40)
+    shown = evaluation(Preprocess(size=(24, 24), resize="squeezed", resize_to=32))(image)
+    whole = np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR))
+    assert np.array_equal(shown.permute(1, 2, 0).numpy(), whole[4:28, 4:28])
+
+
+def test_unrounded_images_are_normalised_and_not_kept_as_bytes():
+    preprocess = Preprocess(size=(8, 8), resize="exact", sampling="corners", mean=(0.5,) * 3, std=(0.5,) * 3)
+    shown = evaluation(preprocess)(picture(5, 20, 20))[None]
+    assert torch.allclose(normalise(shown, preprocess), shown / 127.5 - 1, atol=1e-6)

@@ -75,7 +75,7 @@ def test_settings_need_only_fit_together(scratch) -> None:
         ("optim.lr=0", "optim.lr must be a number above 0, not 0"),
         ("optim.lr=1\nseed=2", "optim.lr must be a number above 0"),
         ("optim.lr=true", "optim.lr must be a number above 0, not True"),
-        ("optim.kind=adam", "optim.kind must be one of 'adamw', 'sgd', 'rmsprop', not 'adam'"),
+        ("optim.kind=adam", "optim.kind must be one of 'adamw', 'sgd', 'rmsprop', 'rmsprop_tf', 'adagrad', not 'adam'"),
         ("optim.betas=0.9", "optim.betas must be 2 values"),
         ("optim.betas=0.9,2", "optim.betas must be 2 values, each a number from 0"),
         ("augment.flip=3", "augment.flip must be true or false, not 3"),

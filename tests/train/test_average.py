@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from inceptions.errors import UsageError
 from inceptions.network import create_model
-from inceptions.train.average import Average, warmed_up
+from inceptions.recipe import Optim, Recipe
+from inceptions.train.average import Average, even, warmed_up
 
 
 def test_the_decay_warms_up() -> None:
@@ -37,6 +41,40 @@ def test_parameters_and_buffers_follow_the_closed_form() -> None:
     assert any("running_var" in name for name in found)
     for name, tensor in expected.items():
         assert torch.allclose(found[name].double(), tensor, rtol=1e-5, atol=1e-6), name
+
+
+def test_an_even_average_is_the_mean_of_the_last_iterates() -> None:
+    """Polyak's: neither earlier nor later ones count more."""
+    network = create_model("plain_cnn", num_classes=2, width=0.1, seed=0)
+    recipe = Recipe(name="t", summary="", epochs=5, batch_size=4, image_size=64, polyak=0.6, optim=Optim(lr=0.1))
+    average = Average.of(network, recipe, steps=20)
+    assert average is not None
+    generator = torch.Generator().manual_seed(1)
+    iterates: dict[str, list[torch.Tensor]] = {name: [] for name in network.state_dict()}
+    for step in range(20):
+        with torch.no_grad():
+            for name, tensor in network.state_dict().items():
+                tensor.copy_(torch.randn(tensor.shape, generator=generator))
+                iterates[name].append(tensor.double().clone())
+        average.update()
+        for name, tensor in average.network.state_dict().items():
+            kept = iterates[name][8:] or iterates[name][-1:]
+            assert torch.allclose(tensor.double(), torch.stack(kept).mean(0), rtol=1e-5, atol=1e-6), (step, name)
+    assert [even(8, n) for n in (0, 7, 8, 9, 10)] == [0, 0, 0, 1 / 2, 2 / 3]
+
+
+def test_a_recipe_has_one_average_or_none() -> None:
+    network = create_model("plain_cnn", num_classes=2, width=0.1, seed=0)
+    recipe = Recipe(name="t", summary="", epochs=5, batch_size=4, image_size=64, optim=Optim(lr=0.1))
+    assert Average.of(network, recipe, steps=9) is None
+    exponential = Average.of(network, replace(recipe, ema=0.9), steps=9)
+    assert exponential is not None
+    assert [exponential.decay(n) for n in (0, 80, 1000)] == [0.1, 0.9, 0.9]
+    last = Average.of(network, replace(recipe, polyak=0.01), steps=9)
+    assert last is not None
+    assert [last.decay(n) for n in range(9)] == [0] * 9, "the last update alone"
+    with pytest.raises(UsageError, match="two averages"):
+        replace(recipe, ema=0.9, polyak=0.5)
 
 
 def test_the_average_has_a_life_of_its_own() -> None:

@@ -26,6 +26,17 @@ def test_auxiliary_heads_count_a_part_and_targets_are_smoothed() -> None:
     assert got == pytest.approx(float(each["main"] + 0.3 * each["aux_4a"] + 0.3 * each["aux_4d"]), rel=1e-6)
 
 
+def test_shares_of_classes_are_averaged_losses() -> None:
+    """What mixup and cutmix ask for, with smoothing too."""
+    generator = torch.Generator().manual_seed(0)
+    heads = {name: torch.randn(6, 5, generator=generator) for name in ("aux", "main")}
+    labels = torch.tensor([0, 1, 2, 3, 4, 0])
+    targets = 0.7 * one_hot(labels, 5) + 0.3 * one_hot(labels.roll(1), 5)
+    got = objective(heads, targets.float(), aux_weight=0.3, label_smoothing=0.1)
+    parts = [objective(heads, one, aux_weight=0.3, label_smoothing=0.1) for one in (labels, labels.roll(1))]
+    assert float(got) == pytest.approx(float(0.7 * parts[0] + 0.3 * parts[1]), rel=1e-6)
+
+
 def test_the_loss_is_in_fp32_whatever_the_logits_are() -> None:
     loss = objective({"main": torch.zeros(2, 3, dtype=torch.bfloat16)}, torch.tensor([0, 1]), aux_weight=0.3, label_smoothing=0)
     assert loss.dtype == torch.float32

@@ -54,10 +54,10 @@ def test_one_process_may_compute_in_one_precision_after_the_other() -> None:
             assert torch.nn.functional.linear(torch.ones(2, 2), torch.ones(2, 2)).dtype == dtype
 
 
-def test_several_processes_are_refused(monkeypatch) -> None:
-    monkeypatch.setattr("inceptions.train.machine.Accelerator", lambda **_: type("Many", (), {"num_processes": 2}))
-    with pytest.raises(MachineError, match="launched as 2 processes"):
-        start(CPU, "fp32")
+def test_fp16_needs_a_gpu() -> None:
+    with pytest.raises(UsageError, match=r"fp16 is for GPUs .* not for cpu: take bf16"):
+        choose_precision("fp16", CPU)
+    assert choose_precision("fp16", torch.device("cuda")) == "fp16"
 
 
 def test_numbers_come_back() -> None:

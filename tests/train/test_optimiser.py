@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from inceptions.errors import UsageError
 from inceptions.recipe import Optim
 from inceptions.train.optimiser import build, restore_state, set_rate, state_tensors
 
@@ -14,6 +17,9 @@ KINDS = [
     Optim(kind="sgd", lr=0.01, momentum=0.9, weight_decay=0.1),
     Optim(kind="rmsprop", lr=0.01, alpha=0.9, eps=1e-7),
     Optim(kind="rmsprop", lr=0.01, momentum=0.5),
+    Optim(kind="sgd", lr=0.01, momentum=0.8, nesterov=True),
+    Optim(kind="rmsprop_tf", lr=0.01, alpha=0.9, eps=1.0, momentum=0.9, weight_decay=4e-5),
+    Optim(kind="adagrad", lr=0.01, eps=1e-10),
 ]
 
 
@@ -46,6 +52,41 @@ def test_keras_rmsprop_for_ten_steps() -> None:
         squares = 0.9 * squares + 0.1 * gradient64**2
         value = value - 1e-2 * gradient64 / (squares.sqrt() + 1e-7)
         assert torch.allclose(parameter.double(), value, rtol=1e-5), i
+
+
+def test_nesterov_looks_ahead() -> None:
+    # Sutskever et al. 2013, as torch and TensorFlow write it: v = mu v + g; p = p - lr (g + mu v)
+    parameter = nn.Parameter(torch.tensor([[1.0, -2.0]]))
+    optimiser = build(nn.ParameterList([parameter]), Optim(kind="sgd", lr=0.1, momentum=0.9, nesterov=True))
+    value, speed = parameter.detach().double().clone(), torch.zeros(1, 2, dtype=torch.float64)
+    for i in range(10):
+        parameter.grad = (i - 4) + parameter.detach()
+        gradient = (i - 4) + value
+        optimiser.step()
+        speed = 0.9 * speed + gradient
+        value = value - 0.1 * (gradient + 0.9 * speed)
+        assert torch.allclose(parameter.double(), value, rtol=1e-5, atol=1e-6), i
+    with pytest.raises(UsageError, match=r"optim\.nesterov needs optim\.kind"):
+        Optim(kind="adamw", lr=0.1, nesterov=True)
+
+
+@pytest.mark.parametrize("optim", [one for one in KINDS if one.weight_decay and one.kind != "adamw"], ids=str)
+def test_l2_is_a_part_of_the_gradient(optim) -> None:
+    """Of weights only: as if it had been in the loss."""
+    plain, decayed = layers(), layers()
+    without = build(plain, replace(optim, weight_decay=0.0))
+    within = build(decayed, optim)
+    for step in range(4):
+        for model in (plain, decayed):
+            for parameter in model.parameters():
+                parameter.grad = torch.full_like(parameter, 0.3 * step - 0.5)
+        for parameter in plain.parameters():
+            if parameter.ndim > 1:
+                parameter.grad.add_(parameter.detach(), alpha=optim.weight_decay)
+        without.step()
+        within.step()
+    for one, other in zip(plain.parameters(), decayed.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
 
 
 def test_decay_spares_biases_and_norms() -> None:

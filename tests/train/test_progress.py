@@ -7,7 +7,7 @@ import io
 import pytest
 
 from inceptions.train import progress
-from inceptions.train.progress import Bars, Lines, Silent, clock, reporter
+from inceptions.train.progress import Bars, Lines, Quiet, Silent, clock, reporter
 
 
 class Terminal(io.StringIO):
@@ -18,7 +18,16 @@ class Terminal(io.StringIO):
 def test_the_stream_decides() -> None:
     assert isinstance(reporter(stream=Terminal()), Bars)
     assert isinstance(reporter(stream=io.StringIO()), Lines)
-    assert isinstance(reporter(stream=Terminal(), quiet=True), Silent)
+    assert isinstance(reporter(stream=Terminal(), quiet=True), Quiet)
+
+
+def test_warnings_are_heard_when_quiet() -> None:
+    stream = io.StringIO()
+    with reporter(stream=stream, quiet=True) as quiet:
+        quiet.say("x")
+        quiet.show("x", 1, 2)
+        quiet.warn("1 image cannot be read")
+    assert stream.getvalue() == "1 image cannot be read\n"
 
 
 def test_lines_say_everything_and_show_now_and_then(monkeypatch) -> None:
@@ -29,7 +38,7 @@ def test_lines_say_everything_and_show_now_and_then(monkeypatch) -> None:
         for done in range(4):
             lines.show("epoch 1/2", done, 9, "loss 0.5")
         lines.show("epoch 2/2", 0, 9)
-        lines.say("over")
+        lines.warn("over")
     assert stream.getvalue() == "epoch 1/2: 2/9  loss 0.5\nover\n"
 
 

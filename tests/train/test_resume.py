@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from inceptions.errors import UsageError
 from inceptions.recipe import Optim, Schedule, override
+from inceptions.train.runs import is_finished
 
 # Each process is forked from one that has everything imported and has computed nothing yet.
 FRESH = multiprocessing.get_context("forkserver")
@@ -34,7 +35,7 @@ def run_process(run: Path, *, place: str | None = None, number: int = 0, death=s
 
 def history(run: Path) -> list[dict[str, object]]:
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+    return [{key: value for key, value in row.items() if key not in ("seconds", "data_wait")} for row in rows]
 
 
 def assert_same_end(run: Path, undisturbed: Path) -> None:
@@ -161,8 +162,10 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path, undisturbed) -> None:
     [
         replace(victim.RECIPE, ema=None, optim=Optim(kind="sgd", lr=0.01, momentum=0.9), schedule=Schedule(kind="constant")),
         replace(victim.RECIPE, steps_per_epoch=3, batch_size=5, optim=Optim(kind="rmsprop", lr=1e-4, alpha=0.9, eps=1e-7)),
+        replace(victim.RECIPE, accumulate=3, balance="loss", augment=replace(victim.RECIPE.augment, mixup=0.2)),
+        replace(victim.RECIPE, accumulate=2, balance="sampler"),
     ],
-    ids=["sgd without average", "rmsprop and epochs of three steps"],
+    ids=["sgd without average", "rmsprop and epochs of three steps", "parts, mixup and weights", "parts and balanced order"],
 )
 def test_other_recipes_resume_as_well(tmp_path, recipe) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -173,11 +176,31 @@ def test_other_recipes_resume_as_well(tmp_path, recipe) -> None:
 
 
 def test_bf16_resumes_as_well(tmp_path) -> None:
+    """With parts, an average and a worker besides."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert run_process(whole, precision="bf16") == 0
-    assert run_process(broken, precision="bf16", place="update", number=6) == -signal.SIGKILL
+    recipe = replace(victim.RECIPE, accumulate=2)
+    assert run_process(whole, recipe=recipe, precision="bf16") == 0
+    killed = run_process(broken, recipe=recipe, precision="bf16", workers=1, place="update", number=6)
+    assert killed == -signal.SIGKILL
     # The precision is the run's own, whatever this machine would choose.
-    assert run_process(broken, precision="auto", resume=True) == 0
+    assert run_process(broken, recipe=recipe, precision="auto", resume=True) == 0
+    assert_same_end(broken, whole)
+
+
+def test_a_run_out_of_patience_is_over(tmp_path) -> None:
+    """The second epoch is no better than the first, at a rate that changes nothing."""
+    recipe = replace(
+        victim.RECIPE, epochs=9, patience=2, start_size=None, ema=None, optim=Optim(kind="sgd", lr=1e-12), bn_momentum=1e-9
+    )
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert run_process(whole, recipe=recipe) == 0
+    assert [row["epoch"] for row in history(whole)] == [1, 1, 2, 2, 3, 3]
+    assert is_finished(whole)
+    assert run_process(broken, recipe=recipe, place="update", number=10) == -signal.SIGKILL
+    assert not is_finished(broken)
+    assert run_process(broken, recipe=recipe, resume=True) == 0
+    assert_same_end(broken, whole)
+    assert run_process(broken, recipe=recipe, resume=True) == 0, "there is nothing left to do"
     assert_same_end(broken, whole)
 
 
@@ -186,26 +209,36 @@ def test_another_recipe_is_refused(tmp_path, undisturbed) -> None:
         victim.go(undisturbed, recipe=override(victim.RECIPE, ["optim.lr=0.1"]), resume=True)
     with pytest.raises(UsageError, match=r"options\.width: 0\.1 → 0\.2"):
         victim.go(undisturbed, width=0.2, resume=True)
+    with pytest.raises(UsageError, match="go on with the changes: --accept-changes"):
+        victim.go(undisturbed, recipe=override(victim.RECIPE, ["seed=1"]), resume=True)
 
 
 @pytest.mark.slow
-def test_forty_kills_at_random_moments(tmp_path, undisturbed) -> None:
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM])
+def test_forty_deaths_at_random_moments(tmp_path, undisturbed, death) -> None:
+    """Between the start of the command and its end, in a run with two workers; each run that gets through is compared."""
     chance = random.Random(0)
-    run = tmp_path / "run"
+    expected = STOPPED if death is signal.SIGTERM else -death
+    run, deaths, ends = tmp_path / "run", 0, 0
     run.mkdir()
-    for _ in range(40):
-        process = FRESH.Process(target=victim.process, args=(run, {"workers": 2, "resume": True}, None, 0, signal.SIGKILL))
+    while deaths < 40:
+        ready = FRESH.Event()
+        options = {"workers": 2, "resume": True}
+        process = FRESH.Process(target=victim.process, args=(run, options, None, 0, death, ready))
         process.start()
-        assassin = threading.Timer(chance.uniform(0.05, 1.5), os.kill, (process.pid, signal.SIGKILL))
+        ready.wait()
+        assassin = threading.Timer(chance.uniform(0.0, 2.0), os.kill, (process.pid, death))
         assassin.start()
         process.join()
         assassin.cancel()
         if process.exitcode == 0:
             assert_same_end(run, undisturbed)
-            run = tmp_path / f"run-{chance.random()}"
+            ends += 1
+            run = tmp_path / f"run-{ends}"
             run.mkdir()
         else:
-            assert process.exitcode == -signal.SIGKILL
+            assert process.exitcode == expected
+            deaths += 1
     assert run_process(run, resume=True) == 0
     assert_same_end(run, undisturbed)
 

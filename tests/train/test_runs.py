@@ -11,7 +11,7 @@ from inceptions.architecture import Options
 from inceptions.errors import UsageError
 from inceptions.recipe import override, recipe
 from inceptions.train import Manifest, job
-from inceptions.train.runs import begun, is_finished, new_run, unfinished_run
+from inceptions.train.runs import begun, is_finished, is_finished_ensemble, new_run, unfinished_run
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def begin(run: Path, *, epochs: int = 3, done: int = 0, checkpoint: bool = True, when: int = 0) -> Path:
+def begin(run: Path, *, epochs: int = 3, done: int = 0, checkpoint: bool = True, reported: bool = True, when: int = 0) -> Path:
     """A run's folder as `train` leaves it after some epochs."""
     manifest = Manifest(
         recipe=override(recipe("tutorial"), [f"epochs={epochs}"]),
@@ -39,6 +39,8 @@ def begin(run: Path, *, epochs: int = 3, done: int = 0, checkpoint: bool = True,
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     if checkpoint:
         (run / "checkpoints" / f"step-{10 * done:08d}.safetensors").touch()
+    if reported:
+        (run / "report.html").touch()
     for name in ("recipe.toml", "metrics.jsonl"):
         os.utime(run / name, (when, when))
     return run
@@ -57,6 +59,34 @@ def test_a_folder_gets_the_recipe_for_folders(tmp_path: Path) -> None:
     assert job(data="some/photos", recipe="tutorial").recipe == recipe("tutorial")
     (tmp_path / "digits").mkdir()
     assert job(data="digits").recipe == recipe("scratch"), "a folder of that name is a folder"
+
+
+def test_a_recipe_names_its_network(tmp_path: Path) -> None:
+    found = job(data="photos", recipe="googlenet_2014")
+    assert (found.model, found.variant, found.run.name) == ("googlenet", "paper", "photos-googlenet-1")
+    switched = job(data="photos", recipe="bn_inception_2015", settings=("changes.no_lrn=false",))
+    assert (switched.model, switched.variant) == ("bn_inception", "paper_lrn")
+    other = job(data="photos", recipe="googlenet_2014", model="inception_v3")
+    assert (other.model, other.variant) == ("inception_v3", None), "what is named counts"
+    assert job(data="photos", recipe="googlenet_2014", variant="bn").variant == "bn"
+
+
+def test_an_ensemble_is_found_and_resumed_as_a_whole(tmp_path: Path) -> None:
+    runs = Path("runs")
+    begin(runs / "photos-1", done=1, when=10)
+    whole = runs / "photos-2"
+    for number, done in ((1, 3), (2, 1)):
+        begin(whole / f"model-{number}", done=done, when=30)
+    (whole / "ensemble.json").write_text('{"models": 2}')
+    os.utime(whole / "ensemble.json", (5, 5))
+    assert unfinished_run() == whole
+    found = job(resume=True)
+    assert (found.run, found.data, found.model) == (whole, "photos", "plain_cnn")
+    begin(runs / "photos-3" / "model-1", done=3, when=50)
+    (runs / "photos-3" / "ensemble.json").write_text('{"models": 1}')
+    assert unfinished_run() == whole, "that one is finished"
+    (whole / "ensemble.json").write_text("{")
+    assert not is_finished_ensemble(whole / "ensemble.json")
 
 
 def test_new_runs_are_counted(tmp_path: Path) -> None:
@@ -92,6 +122,15 @@ def test_resuming_picks_the_newest_unfinished_run() -> None:
     (runs / "no run").mkdir()
     assert unfinished_run() == runs / "new"
     assert job(resume=True).run == runs / "new"
+
+
+def test_a_run_killed_before_its_report_is_found() -> None:
+    begin(Path("runs") / "a", done=3, reported=False)
+    assert is_finished(Path("runs") / "a"), "there is nothing left to train"
+    assert unfinished_run() == Path("runs") / "a"
+    (Path("runs") / "a" / "report.html").touch()
+    with pytest.raises(UsageError, match="no unfinished run"):
+        unfinished_run()
 
 
 def test_finished_means_saved(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +20,10 @@ from torch import nn
 from inceptions.data import Splits, open_data
 from inceptions.errors import DataError, DivergedError, Interrupted, MachineError, UsageError
 from inceptions.recipe import Optim, Schedule, override
-from inceptions.train import checkpoint, loop, read_manifest
+from inceptions.train import checkpoint, loop, read_manifest, step
 from inceptions.train.checkpoint import found
-from inceptions.train.loop import dropout_seed
 from inceptions.train.progress import Silent
+from inceptions.train.step import dropout_seed
 from inceptions.weights import load_model
 
 
@@ -48,7 +49,7 @@ def test_a_run_and_what_it_says_of_itself(tmp_path) -> None:
     assert torch.equal(torch.random.get_rng_state(), before)
 
     rows = [json.loads(line) for line in (outcome.run / "metrics.jsonl").read_text().splitlines()]
-    assert [list(row) for row in rows] == [["epoch", "step", "split", "loss", "accuracy", "lr", "seconds"]] * 6
+    assert [list(row) for row in rows] == [["epoch", "step", "split", "loss", "accuracy", "lr", "seconds", "data_wait"]] * 6
     assert [(row["epoch"], row["step"], row["split"]) for row in rows] == [
         (epoch, 4 * epoch, split) for epoch in (1, 2, 3) for split in ("train", "validation")
     ]
@@ -121,7 +122,7 @@ def test_without_weight_there_are_no_auxiliary_heads(tmp_path) -> None:
 
 
 def test_nan_stops_before_the_update(tmp_path, monkeypatch) -> None:
-    real = loop.objective
+    real = step.objective
     calls = 0
 
     def poisoned(heads, labels, **options):
@@ -129,27 +130,33 @@ def test_nan_stops_before_the_update(tmp_path, monkeypatch) -> None:
         calls += 1
         return real(heads, labels, **options) * (math.nan if calls == 6 else 1)
 
-    monkeypatch.setattr(loop, "objective", poisoned)
+    monkeypatch.setattr(step, "objective", poisoned)
     run = tmp_path / "run"
     with pytest.raises(DivergedError) as caught:
         victim.go(run, precision="fp32")
     message = str(caught.value)
     assert "the loss is nan in step 6 (epoch 2)" in message
     assert f"learning rate of {victim.RECIPE.learning_rate(5, 4):.3g}" in message
-    names = [part for part in message.replace(".", ",").split(", ") if "digit-" in part]
-    assert len(names) == victim.RECIPE.batch_size
+    assert message.count("digit-") == 5
+    assert message.endswith("and 3 more, all in diverged.json.")
+    said = json.loads((run / "diverged.json").read_text())
+    assert len(set(said["images"])) == victim.RECIPE.batch_size
+    assert all(name in said["images"] for name in re.findall(r"digit-\d+", message))
+    assert (said["step"], said["epoch"], said["loss"], said["gradient_norm"]) == (6, 2, "nan", "nan")
+    assert float(said["parameter_norm"]) > 0
+    assert f"of the weights {float(said['parameter_norm']):.3g}" in message
     # The newest checkpoint is that of step 5, and its weights are numbers.
     newest = found(run / "checkpoints")[0]
     assert newest.name == "step-00000005.safetensors"
     assert all(tensor.isfinite().all() for tensor in load_file(newest).values())
     # What was best before is there, and the run can go on once the reason is gone.
     assert (run / "weights.safetensors").exists()
-    monkeypatch.setattr(loop, "objective", real)
+    monkeypatch.setattr(step, "objective", real)
     assert victim.go(run, resume=True).steps == 12
 
 
 def test_the_best_weights_before_the_divergence_are_saved(tmp_path, monkeypatch) -> None:
-    real = loop.objective
+    real = step.objective
     calls = 0
 
     def poisoned(heads, labels, **options):
@@ -157,7 +164,7 @@ def test_the_best_weights_before_the_divergence_are_saved(tmp_path, monkeypatch)
         calls += 1
         return real(heads, labels, **options) * (math.inf if calls == 10 else 1)
 
-    monkeypatch.setattr(loop, "objective", poisoned)
+    monkeypatch.setattr(step, "objective", poisoned)
     with pytest.raises(DivergedError, match="the loss is inf in step 10"):
         victim.go(tmp_path / "run", checkpoint_every=1e6)
     _, card = load_model(tmp_path / "run")
@@ -195,7 +202,7 @@ def test_a_full_disk_stops_the_run_and_leaves_it_resumable(tmp_path, monkeypatch
 
 def test_a_folder_that_cannot_be_written_is_refused_before_any_image_is_read(tmp_path, monkeypatch) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("inceptions.train.training.Feed", None)
+    monkeypatch.setattr("inceptions.train.session.Feed", None)
     with pytest.raises(MachineError, match="is a file, not a folder"):
         victim.go(tmp_path / "file" / "run")
 
@@ -281,8 +288,8 @@ def test_dropout_has_a_seed_for_every_step_of_every_run() -> None:
     assert len(seeds) == 3000
     drop = nn.Dropout(0.5)
     drawn = []
-    for step in (1, 2, 1):
-        torch.manual_seed(dropout_seed(0, step))
+    for number in (1, 2, 1):
+        torch.manual_seed(dropout_seed(0, number))
         drawn.append(drop(torch.ones(64)))
     assert torch.equal(drawn[0], drawn[2])
     assert not torch.equal(drawn[0], drawn[1])

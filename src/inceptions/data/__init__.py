@@ -12,6 +12,9 @@ from inceptions.data.images import Splits as Splits
 from inceptions.data.loader import Batch as Batch
 from inceptions.data.loader import Loader as Loader
 from inceptions.data.loader import evaluation_batches as evaluation_batches
+from inceptions.data.mixing import mixed as mixed
+from inceptions.data.order import Shuffle as Shuffle
+from inceptions.data.order import batch_seed as batch_seed
 from inceptions.data.order import count_batches as count_batches
 from inceptions.data.order import order as order
 from inceptions.data.order import sample_seed as sample_seed

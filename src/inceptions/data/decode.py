@@ -7,15 +7,18 @@ behind them. Greys of 16 bits are divided by 257. This is the only place that op
 
 from __future__ import annotations
 
+import ctypes
 import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import PIL
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from inceptions.errors import DataError
@@ -59,6 +62,49 @@ class ImageError(DataError):
 
     def __str__(self) -> str:
         return f"{self.name} cannot be read as an image: {self.reason}."
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a file's header says of its image.
+
+    Attributes:
+        format: "JPEG", "PNG", ...: of the content, whatever the name.
+        mode: how colours are kept, Pillow's name: "RGB", "L", "P", "CMYK", "I;16", ...
+        width: of the upright image, in pixels.
+        height: likewise.
+        turned: whether its EXIF block says that it lies on a side or is mirrored.
+        frames: images in the file; the first one counts.
+    """
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    turned: bool
+    frames: int
+
+
+def facts(source: Path | bytes | BinaryIO) -> Facts:
+    """What a file's header says, without decoding the image.
+
+    Raises:
+        ImageError: no format is recognised. That the rest can be decoded is not promised.
+    """
+    name = _name(source)
+    try:
+        with _opened(source) as image:
+            orientation = _orientation(image)
+            # 5 to 8 lie on a side; of a TIFF Pillow gives the upright size at once.
+            width, height = image.size[::-1] if orientation > 4 and image.format != "TIFF" else image.size
+            frames = int(getattr(image, "n_frames", 1))
+            return Facts(image.format or "", image.mode, width, height, orientation != 1, frames)
+    except UnidentifiedImageError as error:
+        raise ImageError(name, f"it is {_impostor(source)}") from error
+    except OSError as error:
+        raise ImageError(name, _said(error)) from error
+    except Exception as error:  # as in `decode`
+        raise ImageError(name, f"its content is damaged ({error or type(error).__name__})") from error
 
 
 def decode(source: Source, *, limit_pixels: int = LIMIT_PIXELS, at_least: int | None = None) -> Image.Image:
@@ -140,7 +186,25 @@ def _stream(source: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
 def _formats() -> tuple[str, ...]:
     """The formats that this build of Pillow has."""
     Image.init()
+    _silence_libtiff()
     return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _silence_libtiff() -> None:
+    """Keep libtiff from writing to standard error what Pillow then raises as an exception, or what does not matter.
+
+    Pillow has no switch for it, the library itself has. Where it is not beside Pillow, as it is in its wheels for Linux and
+    macOS, the lines stay.
+    """
+    beside = Path(PIL.__file__).parent
+    for file in (*beside.with_name("pillow.libs").glob("libtiff*"), *(beside / ".dylibs").glob("libtiff*")):
+        try:
+            library = ctypes.CDLL(str(file))
+            for setter in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
+                setter.argtypes, setter.restype = (ctypes.c_void_p,), ctypes.c_void_p
+                setter(None)
+        except (OSError, AttributeError):  # another build: a few lines too many do no harm
+            continue
 
 
 def _check_pixels(name: str, image: Image.Image, limit: int) -> None:
@@ -151,11 +215,18 @@ def _check_pixels(name: str, image: Image.Image, limit: int) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     """The image as its camera was held. Where the EXIF block is damaged the pixels still count, as they are."""
     try:
-        if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
-            return image
-        return ImageOps.exif_transpose(image)
+        return image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
     except Exception:
         return image
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's number for how the camera was held, 1 to 8; 1 (upright) where nothing sensible is said."""
+    try:
+        said = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:
+        return 1
+    return said if said in range(1, 9) else 1
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -207,7 +278,7 @@ def _said(error: OSError) -> str:
         return "there is no such file"
     if error.strerror:
         return error.strerror[0].lower() + error.strerror[1:]
-    if "truncated" in str(error):
+    if "truncated" in str(error).lower():
         return "the file is cut off"
     return f"its content is damaged or of a rare kind ({error})"
 

@@ -7,6 +7,7 @@ class, from which a share is held out. Anything else is refused with a sentence 
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from inceptions.data.decode import is_image, printable
-from inceptions.data.images import Files, Splits, split
+from inceptions.data.dividing import Found
+from inceptions.data.images import Files
 from inceptions.errors import DataError
 
 EXTENSIONS = (
@@ -50,21 +52,18 @@ def find_images(path: Path) -> list[Path]:
     return [path / file for file in _walk(path) if _looks_like_image(path / file)]
 
 
-def open_folder(where: Path, *, seed: int, validation_share: float) -> Splits:
+def open_folder(where: Path) -> Found:
     """The training and validation images of a folder.
 
-    The classes are the names of the training folders, sorted. Where there is no validation folder, a share of each class is
-    held out.
+    The classes are the names of the training folders, sorted.
 
     Args:
         where: the folder.
-        seed: of the split.
-        validation_share: of each class; not used where the folder has a validation part.
 
     Raises:
         DataError: nothing can be learnt from it; says what was found and what is expected.
     """
-    parts = _parts(where)
+    parts = folder_parts(where)
     if "train" not in parts and "validation" in parts:
         raise DataError(f"{where} holds {parts['validation'].name}/ but no train/: there is nothing to learn from. {EXPECTED}")
     source = parts.get("train", where)
@@ -73,14 +72,12 @@ def open_folder(where: Path, *, seed: int, validation_share: float) -> Splits:
         _refuse_one_class(source, found)
     classes = tuple(found)
     train = _files(where, source, found, classes)
+    validation = None
     if "validation" in parts:
         held = _classes(parts["validation"])
         _check_known(held, classes, parts["validation"], "training has")
         validation = _files(where, parts["validation"], held, classes)
-    else:
-        learnt, kept = split(train.names, train.labels, classes, seed=seed, share=validation_share)
-        train, validation = train.subset(learnt), train.subset(kept)
-    return Splits(name=_name(where), classes=classes, train=train, validation=validation, where=where)
+    return Found(name=_name(where), classes=classes, train=train, validation=validation, where=where)
 
 
 def open_labelled(where: Path, classes: Sequence[str]) -> Files:
@@ -93,7 +90,7 @@ def open_labelled(where: Path, classes: Sequence[str]) -> Files:
     Raises:
         DataError: there is nothing to judge by, or a class that the network does not know.
     """
-    parts = _parts(where)
+    parts = folder_parts(where)
     if "train" in parts and "validation" not in parts:
         raise DataError(
             f"{where} holds {parts['train'].name}/ but no validation/: give {parts['train']} if you want the score on the "
@@ -105,7 +102,7 @@ def open_labelled(where: Path, classes: Sequence[str]) -> Files:
     return _files(where, source, found, classes)
 
 
-def _parts(where: Path) -> dict[str, Path]:
+def folder_parts(where: Path) -> dict[str, Path]:
     """The folders for training and validation, as far as they are there."""
     with _explained(where):
         there = where.exists()
@@ -120,6 +117,28 @@ def _parts(where: Path) -> dict[str, Path]:
     folders = {folder.name.lower(): folder for folder in _folders(where)}
     named = {"train": TRAIN, "validation": VALIDATION}
     return {part: folders[name] for part, names in named.items() for name in reversed(names) if name in folders}
+
+
+def files_by_part(files: Sequence[Path]) -> dict[str, list[Path]]:
+    """Shards or tables for training and validation, as their names begin: train-000.tar, val-000.tar.
+
+    Returns:
+        "train" has all files where no name says a part; "validation" is missing where none says that.
+
+    Raises:
+        DataError: there are files for validation and none for training.
+    """
+    parts: dict[str, list[Path]] = {}
+    for part, names in (("train", TRAIN), ("validation", VALIDATION)):
+        for name in names:
+            begin = re.compile(rf"{name}(?![a-z])", re.IGNORECASE)
+            if chosen := [file for file in files if begin.match(file.name)]:
+                parts[part] = sorted(chosen)
+                break
+    if "train" not in parts and "validation" in parts:
+        held = parts["validation"][0].name
+        raise DataError(f"{files[0].parent} holds {held} but no train-…: there is nothing to learn from.")
+    return parts or {"train": sorted(files)}
 
 
 def _classes(source: Path) -> dict[str, list[str]]:
@@ -206,7 +225,7 @@ def _contents(folder: Path) -> str:
 def _walk(folder: Path) -> list[str]:
     """Every visible file below a folder as a path relative to it, sorted part by part."""
     files: list[tuple[str, ...]] = []
-    entered: set[tuple[int, int]] = set()
+    entered = _above(folder)
     waiting: deque[tuple[str, ...]] = deque([()])
     while waiting:
         parts = waiting.popleft()
@@ -219,6 +238,13 @@ def _walk(folder: Path) -> list[str]:
         for entry in _visible(path):
             (waiting if _is_folder(entry) else files).append((*parts, entry.name))
     return ["/".join(parts) for parts in sorted(files)]
+
+
+def _above(folder: Path) -> set[tuple[int, int]]:
+    """The folders that a folder is in; a link back to one of them would bring in all the other classes."""
+    above = {*folder.absolute().parents, *folder.resolve().parents}
+    states = [path.stat() for path in above if path.exists()]
+    return {(state.st_dev, state.st_ino) for state in states}
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -22,9 +22,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
+from inceptions.data.balance import balanced_plan
 from inceptions.data.images import Images
-from inceptions.data.order import Presentation, count_batches, plan, sample_seed
+from inceptions.data.order import SHUFFLE, Presentation, Shuffle, count_batches, plan, sample_seed
 from inceptions.data.scan import EvaluationView, Readable, unscanned
+from inceptions.data.shares import ALONE, Member, share
 from inceptions.data.transforms import Transform
 from inceptions.errors import InceptionsError, MachineError
 from inceptions.weights.preprocess import Preprocess
@@ -78,6 +80,9 @@ class Loader:
         seed: of the run; order and augmentation follow from it.
         workers: processes that make batches ahead; 0 makes each one when it is asked for.
         steps: batches in an epoch, if not as many as there are.
+        shuffle: how the order is made.
+        balanced: show every class as often as the others (`balance.balanced_plan`; `shuffle` then decides nothing).
+        member: which of several processes this is; it makes its share of each batch.
 
     Raises:
         UsageError: a batch of fewer than two, or no steps.
@@ -92,14 +97,26 @@ class Loader:
         seed: int,
         workers: int = 0,
         steps: int | None = None,
+        shuffle: Shuffle = SHUFFLE,
+        balanced: bool = False,
+        member: Member = ALONE,
     ) -> None:
         self.steps = count_batches(len(source), batch_size, steps)
         """Batches in an epoch."""
-        self._plan = partial(plan, len(source), batch_size=batch_size, seed=seed, steps=steps)
+        self._member = member
+        self._plan = (
+            partial(balanced_plan, source.labels, batch_size=batch_size, seed=seed, steps=steps)
+            if balanced
+            else partial(plan, len(source), batch_size=batch_size, seed=seed, steps=steps, shuffle=shuffle)
+        )
         self._stream = _Stream(_Work(source, transforms, seed), workers)
 
+    def plan(self, epoch: int) -> list[tuple[Presentation, ...]]:
+        """The images of each batch of an epoch, those of all processes together."""
+        return self._plan(epoch=epoch)
+
     def batches(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch.
+        """The batches of an epoch, or this process's share of them.
 
         Args:
             epoch: counted from 0.
@@ -109,7 +126,8 @@ class Loader:
             ImageError: a file that could be read before cannot any more.
             MachineError: a worker died.
         """
-        return self._stream.run([_Task(epoch, presentations) for presentations in self._plan(epoch=epoch)[start:]])
+        tasks = (tuple(whole[i] for i in share(len(whole), self._member)) for whole in self.plan(epoch)[start:])
+        return self._stream.run([_Task(epoch, presentations) for presentations in tasks])
 
     def close(self) -> None:
         """End the workers."""
@@ -126,7 +144,7 @@ class Loader:
 
 
 def evaluation_batches(
-    images: Images | Readable, preprocess: Preprocess, *, batch_size: int, workers: int = 0
+    images: Images | Readable, preprocess: Preprocess, *, batch_size: int, workers: int = 0, member: Member = ALONE
 ) -> Iterator[Batch]:
     """Every image once, in order, exactly as the network is to see it; the last batch may be smaller.
 
@@ -136,6 +154,7 @@ def evaluation_batches(
         preprocess: of the network.
         batch_size: images in a batch.
         workers: processes that make batches ahead.
+        member: which of several processes this is; it gets every `size`-th image, from number `rank` on.
 
     Raises:
         ImageError: an image cannot be decoded.
@@ -143,8 +162,8 @@ def evaluation_batches(
     """
     source = images if isinstance(images, Readable) else unscanned(EvaluationView(images, preprocess))
     assert source.view == EvaluationView(source.view.images, preprocess), "prepared for another network"
-    everyone = [Presentation(0, i) for i in range(len(source))]
-    tasks = [_Task(0, tuple(everyone[start : start + batch_size])) for start in range(0, len(source), batch_size)]
+    everyone = [Presentation(0, i) for i in range(member.rank, len(source), member.size)]
+    tasks = [_Task(0, tuple(everyone[start : start + batch_size])) for start in range(0, len(everyone), batch_size)]
     stream = _Stream(_Work(source, _untouched, seed=0), workers)
     try:
         yield from stream.run(tasks)

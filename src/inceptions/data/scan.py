@@ -181,7 +181,7 @@ def unscanned(view: View) -> Readable:
 
 
 def _look(view: View, max_unreadable: float, budget_bytes: int | None, progress: Progress | None) -> Readable:
-    budget = _free_memory() // 4 if budget_bytes is None else budget_bytes
+    budget = free_memory() // 4 if budget_bytes is None else budget_bytes
     n = len(view.images)
     storage = bytearray()  # grows in place, where a list of arrays would have to be copied at the end
     kept: list[int] = []
@@ -195,7 +195,7 @@ def _look(view: View, max_unreadable: float, budget_bytes: int | None, progress:
             return error
         return pixels if budget else None
 
-    with ThreadPoolExecutor(max_workers=_threads()) as pool:
+    with ThreadPoolExecutor(max_workers=decoding_threads()) as pool:
         for start in range(0, n, CHUNK):
             chunk = range(start, min(start + CHUNK, n))
             for i, seen in zip(chunk, pool.map(look, chunk), strict=True):
@@ -216,8 +216,8 @@ def _look(view: View, max_unreadable: float, budget_bytes: int | None, progress:
 
 
 def _keep(pixels: Tensor | None, storage: bytearray, budget: int) -> tuple[int, int, int] | None:
-    """Append an image's pixels if they still fit; says where they are."""
-    if pixels is None or len(storage) + pixels.numel() > budget:
+    """Append an image's pixels if they are bytes and still fit; says where they are."""
+    if pixels is None or pixels.dtype != torch.uint8 or len(storage) + pixels.numel() > budget:
         return None
     _, height, width = pixels.shape
     start = len(storage)
@@ -233,13 +233,13 @@ def _shrunk(image: Image, side: int | None) -> Image:
     return image.resize((width, height), Resampling.BILINEAR)
 
 
-def _threads() -> int:
+def decoding_threads() -> int:
     """Cores that this process may use; decoding leaves Python's lock."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, 16)
 
 
-def _free_memory() -> int:
+def free_memory() -> int:
     """Bytes that can be taken without harm, as far as the system says: of the machine, and of this process's container."""
     free = 4 * 2**30  # where the system says nothing
     machine = Path("/proc/meminfo")

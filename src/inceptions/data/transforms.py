@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import RandAugment
 
 from inceptions.data.augment import Augment, Fill
 from inceptions.weights.preprocess import Preprocess
@@ -28,6 +30,12 @@ Transform = Callable[[Tensor, int], Tensor]
 
 # Weights of red, green and blue in a grey (ITU-R BT.601), as torchvision's colour changes take them.
 GREY = (0.2989, 0.587, 0.114)
+
+# Principal components of ImageNet's colours on the scale 0 to 1, one a column, and their variances: fb.resnet.torch's.
+COMPONENTS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
+VARIANCES = (0.2175, 0.0188, 0.0045)
+
+METHODS = ("bilinear", "area", "nearest", "bicubic")
 
 # Beyond this ratio of its sides an image is a strip, whose middle is cut out before its shorter side is enlarged.
 LONGEST_ASPECT = 16
@@ -60,15 +68,29 @@ class Training:
         if augment.crop == "random_resized":
             top, left, height, width = random_rectangle(chance, pixels.shape[-2:], augment.crop_scale, augment.crop_ratio)
             pixels = pixels[..., top : top + height, left : left + width]
-        shown: Tensor = kernels.resize(pixels, list(self.size), InterpolationMode.BILINEAR, antialias=True)
+        shown = resized(pixels, self.size, chance.choice(METHODS) if augment.interpolation == "random" else "bilinear")
         if augment.moves:
             shown = moved(shown, random_map(chance, augment, self.size), augment.fill)
         if augment.flip and chance.random() < 0.5:
             shown = kernels.horizontal_flip(shown)
+        if augment.randaugment:
+            with torch_chance(chance.getrandbits(63)):
+                shown = RandAugment(augment.randaugment, augment.magnitude)(_bytes(shown))
         if augment.recolours:
-            shown = recoloured(shown, *(_factor(chance, width) for width in _colours(augment)))
+            factors = [_factor(chance, width) for width in _colours(augment)]
+            if augment.colour_order == "together":
+                shown = recoloured(shown, *factors)
+            else:
+                for place in chance.sample(range(3), 3):
+                    alone = [1.0, 1.0, 1.0]
+                    alone[place] = factors[place]
+                    shown = recoloured(shown, *alone)
         if augment.hue:
             shown = kernels.adjust_hue(_bytes(shown), chance.uniform(-augment.hue, augment.hue))
+        if augment.lighting:
+            multiples = [chance.gauss(0, augment.lighting) * variance for variance in VARIANCES]
+            light = 255 * torch.tensor(COMPONENTS) @ torch.tensor(multiples)
+            shown = shown.to(torch.float32).add(light.view(3, 1, 1)).clamp_(0, 255)
         shown = _bytes(shown)
         if chance.random() < augment.erase:
             top, left, height, width = random_rectangle(chance, self.size, (0.02, 1 / 3), (0.3, 1 / 0.3))
@@ -89,15 +111,19 @@ def evaluation(preprocess: Preprocess) -> Callable[[Image.Image], Tensor]:
     by more than a factor of 16 is cut to its middle first, so that a strip cannot fill the memory.
 
     Returns:
-        A function from a decoded image in mode RGB to uint8, `[3, *preprocess.size]`.
+        A function from a decoded image in mode RGB to `[3, *preprocess.size]`, 0 to 255: uint8, or float32 where the
+        preprocessing's `sampling` does not round to bytes.
     """
-    interpolation = InterpolationMode(preprocess.interpolation)
+    shorter = preprocess.resize == "shorter_side"
 
     def show(image: Image.Image) -> Tensor:
-        if preprocess.resize == "exact":
-            return to_tensor(kernels.resize(image, list(preprocess.size), interpolation))
-        image = kernels.resize(_middle(image, preprocess.size), [preprocess.resize_to], interpolation)
-        return to_tensor(kernels.center_crop(image, list(preprocess.size)))
+        image = _middle(image, preprocess.size) if shorter else image
+        if preprocess.resize == "central":
+            image = _central(image, preprocess.fraction)
+        seen = _resized(image, preprocess)
+        if shorter or preprocess.resize == "squeezed":
+            seen = kernels.center_crop(seen, list(preprocess.size))
+        return to_tensor(seen) if isinstance(seen, Image.Image) else seen
 
     return show
 
@@ -106,7 +132,7 @@ def normalise(batch: Tensor, preprocess: Preprocess) -> Tensor:
     """Bytes to the network's input: its channels, on its scale.
 
     Args:
-        batch: uint8, `[batch, 3, height, width]`, RGB.
+        batch: as `evaluation` makes them, `[batch, 3, height, width]`, RGB.
         preprocess: says the order of the channels, their means and deviations.
 
     Returns:
@@ -120,12 +146,42 @@ def normalise(batch: Tensor, preprocess: Preprocess) -> Tensor:
     mean = torch.tensor(preprocess.mean, device=batch.device).view(1, -1, 1, 1)
     std = torch.tensor(preprocess.std, device=batch.device).view(1, -1, 1, 1)
     # (x / 255 - mean) / std in two passes over the memory instead of three.
-    return batch.to(torch.float32, memory_format=torch.channels_last).mul_(1 / (255 * std)).sub_(mean / std)
+    return batch.to(torch.float32, memory_format=torch.channels_last, copy=True).mul_(1 / (255 * std)).sub_(mean / std)
 
 
 def to_tensor(image: Image.Image) -> Tensor:
     """An RGB image as uint8, `[3, height, width]`, with the channels of a pixel side by side as Pillow keeps them."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def resized(pixels: Tensor, size: tuple[int, int], method: str) -> Tensor:
+    """An image at another size.
+
+    Args:
+        pixels: uint8, `[3, height, width]`.
+        size: (height, width) that comes out.
+        method: "bilinear" or "bicubic" with antialiasing, "nearest", or "area": the mean of the pixels that one of the new ones
+            covers, as `tf.image.resize_area` for whole factors.
+
+    Returns:
+        uint8, `[3, *size]`.
+    """
+    if method == "area":
+        return _bytes(torch.nn.functional.adaptive_avg_pool2d(pixels.to(torch.float32), size))
+    mode = InterpolationMode.NEAREST_EXACT if method == "nearest" else InterpolationMode(method)
+    shown: Tensor = kernels.resize(pixels, list(size), mode, antialias=True)
+    return shown
+
+
+@contextmanager
+def torch_chance(seed: int) -> Iterator[None]:
+    """Let torch's global generator begin at a seed while the block runs, for library code that knows no other."""
+    before = torch.default_generator.get_state()
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(before)
 
 
 def random_rectangle(
@@ -226,6 +282,42 @@ def _factor(chance: random.Random, width: float) -> float:
 
 def _bytes(pixels: Tensor) -> Tensor:
     return pixels if pixels.dtype == torch.uint8 else pixels.round().to(torch.uint8)
+
+
+def _resized(image: Image.Image, preprocess: Preprocess) -> Image.Image | Tensor:
+    """The image before the crop, if there is one: Pillow's, or float32 where nothing is rounded."""
+    match preprocess.resize:
+        case "shorter_side":
+            side = preprocess.resize_to
+            short = min(image.size)
+            width, height = (side if length == short else int(side * length / short) for length in image.size)
+        case "squeezed":
+            height = width = preprocess.resize_to
+        case "exact" | "central":
+            height, width = preprocess.size
+    if preprocess.sampling == "antialiased":
+        resized: Image.Image = kernels.resize(image, [height, width], InterpolationMode(preprocess.interpolation))
+        return resized
+    pixels = to_tensor(image).to(torch.float32)
+    if preprocess.sampling == "centres":
+        return torch.nn.functional.interpolate(pixels[None], size=(height, width), mode="bilinear", align_corners=False)[0]
+    return _between(_between(pixels, 1, height), 2, width)
+
+
+def _between(pixels: Tensor, dimension: int, length: int) -> Tensor:
+    """One dimension of an image resized as TensorFlow 1 does: between the pixels at the foot and next to where one falls."""
+    old = pixels.shape[dimension]
+    place = torch.arange(length, dtype=torch.float32) * torch.tensor(old / length, dtype=torch.float32)
+    low = place.to(torch.int64).clamp_(max=old - 1)
+    high = (low + 1).clamp_(max=old - 1)
+    share = (place - low).view(-1, *(1,) * (pixels.ndim - 1 - dimension))
+    return torch.lerp(pixels.index_select(dimension, low), pixels.index_select(dimension, high), share)
+
+
+def _central(image: Image.Image, fraction: float) -> Image.Image:
+    """The middle of both sides, as TensorFlow's `central_crop` counts its pixels."""
+    left, top = (int((length - length * fraction) / 2) for length in image.size)
+    return image.crop((left, top, image.width - left, image.height - top))
 
 
 def _middle(image: Image.Image, size: tuple[int, int]) -> Image.Image:

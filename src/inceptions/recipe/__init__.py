@@ -11,3 +11,4 @@ from inceptions.recipe.toml import from_table as from_table
 from inceptions.recipe.toml import from_toml as from_toml
 from inceptions.recipe.toml import to_table as to_table
 from inceptions.recipe.toml import to_toml as to_toml
+from inceptions.recipe.tuning import Tuning as Tuning

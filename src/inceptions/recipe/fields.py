@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from inceptions.errors import UsageError
@@ -46,6 +46,14 @@ def field_types(cls: type) -> dict[str, Any]:
     """The declared type of each field of a dataclass, ranges included."""
     hints = get_type_hints(cls, include_extras=True)
     return {entry.name: hints[entry.name] for entry in fields(cls)}
+
+
+def inner_dataclass(hint: Any) -> type | None:
+    """The dataclass that a field holds, always or sometimes; None for plain values."""
+    for kind in (hint, *get_args(hint)):
+        if isinstance(kind, type) and is_dataclass(kind):
+            return kind
+    return None
 
 
 def settle(instance: Any) -> None:

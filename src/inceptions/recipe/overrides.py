@@ -10,7 +10,7 @@ from typing import Any
 
 from inceptions.errors import UsageError, unknown
 from inceptions.recipe.declaration import Recipe
-from inceptions.recipe.fields import field_types, fit
+from inceptions.recipe.fields import field_types, fit, inner_dataclass
 
 
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
@@ -19,7 +19,7 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     Args:
         recipe: where to start from; it stays as it is.
         settings: "field=value" each, nested fields with a dot: "optim.lr=0.045", "augment.crop_scale=0.08,1", "ema=none". The
-            last of several for one field counts.
+            last of several for one field counts. A switch of `changes` sets the fields it decides, unless they are set too.
 
     Returns:
         The changed recipe; all settings are applied at once, so they need only fit together.
@@ -37,9 +37,22 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         if name not in known:
             raise unknown("recipe field", name, known)
         changes[name] = fit(parse(text, known[name]), known[name], name)
-    changed = _apply(recipe, changes, "")
-    assert isinstance(changed, Recipe)
-    return changed
+    switches = {name: value for name, value in changes.items() if name.startswith("changes.")}
+    if recipe.changes is not None and switches:
+        before, after = recipe.changes.decided(), _apply(recipe.changes, switches, "changes.").decided()
+        changes = {name: value for name, value in after.items() if value != before[name]} | changes
+    return changed(recipe, changes)
+
+
+def changed(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+    """A recipe with some fields changed, by their dotted names.
+
+    Raises:
+        UsageError: a value that does not fit.
+    """
+    new = _apply(recipe, changes, "")
+    assert isinstance(new, Recipe)
+    return new
 
 
 def leaves(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
@@ -49,7 +62,7 @@ def leaves(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
         inner = getattr(value, entry.name)
         if is_dataclass(inner):
             yield from leaves(inner, f"{prefix}{entry.name}.")
-        else:
+        elif inner_dataclass(hints[entry.name]) is None:
             yield prefix + entry.name, hints[entry.name]
 
 
@@ -58,6 +71,9 @@ def parse(text: str, hint: Any) -> object:
     text = text.strip()
     if hint is str:
         return text
+    if hint == tuple[str, ...]:
+        words = "" if text.lower() in ("none", "off") else text
+        return [word.strip(" '\"") for word in words.strip("[]()").split(",") if word.strip()]
     if text.lower() in ("none", "off"):
         return None
     if "," in text and not text.startswith("["):

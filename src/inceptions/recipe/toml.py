@@ -11,7 +11,7 @@ import tomli_w
 
 from inceptions.errors import UsageError, unknown
 from inceptions.recipe.declaration import Recipe
-from inceptions.recipe.fields import field_types, fit
+from inceptions.recipe.fields import field_types, fit, inner_dataclass
 
 
 def to_table(value: Any) -> dict[str, Any]:
@@ -64,10 +64,10 @@ def _build(cls: type, table: Mapping[str, Any], prefix: str) -> Any:
         hint = hints[entry.name]
         if entry.name in table:
             given = table[entry.name]
-            if is_dataclass(hint) and isinstance(hint, type):
+            if (inner := inner_dataclass(hint)) is not None:
                 if not isinstance(given, Mapping):
                     raise UsageError(f"{prefix}{entry.name} must be a table of fields, not {given!r}.")
-                values[entry.name] = _build(hint, given, f"{prefix}{entry.name}.")
+                values[entry.name] = _build(inner, given, f"{prefix}{entry.name}.")
             else:
                 values[entry.name] = fit(given, hint, prefix + entry.name)
         elif entry.default is MISSING and entry.default_factory is MISSING:

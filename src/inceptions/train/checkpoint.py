@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
 from inceptions.errors import DivergedError, WeightsError
@@ -54,6 +55,8 @@ class Counters:
         loss_sum: sum of their losses.
         presented: images trained on since the run began.
         training_seconds: time spent on them.
+        waited: how much of that went into waiting for images.
+        epoch_seconds: time spent on the images of the current epoch; the next one is the part of it that was waiting.
         seconds: time of everything since the run began.
         best: the best epoch so far.
     """
@@ -66,6 +69,9 @@ class Counters:
     loss_sum: float = 0.0
     presented: int = 0
     training_seconds: float = 0.0
+    waited: float = 0.0
+    epoch_seconds: float = 0.0
+    epoch_waited: float = 0.0
     seconds: float = 0.0
     best: Best | None = None
 
@@ -73,6 +79,16 @@ class Counters:
     def images_per_second(self) -> float:
         """Training images a second since the run began; validation and checkpoints not counted."""
         return self.presented / self.training_seconds if self.training_seconds else 0.0
+
+    @property
+    def data_wait(self) -> float:
+        """Share of the training time since the run began that went into waiting for images."""
+        return self.waited / self.training_seconds if self.training_seconds else 0.0
+
+    def begin_epoch(self) -> None:
+        """Forget what was counted in an epoch."""
+        self.batch = self.seen = self.correct = 0
+        self.loss_sum = self.epoch_seconds = self.epoch_waited = 0.0
 
     @classmethod
     def from_json(cls, text: str) -> Counters:
@@ -92,6 +108,7 @@ class State:
     optimiser: Optimizer
     average: Average | None
     counters: Counters
+    scaler: GradScaler | None = None
 
     @property
     def result(self) -> Network:
@@ -125,6 +142,7 @@ def save(folder: Path, state: State) -> Path:
         "counters": json.dumps(asdict(state.counters)),
         "average_updates": str(state.average.updates if state.average else 0),
         "checksum": str(checksum(tensors)),
+        **({"scaler": json.dumps(state.scaler.state_dict())} if state.scaler else {}),
     }
     path = folder / f"step-{state.counters.step:08d}.safetensors"
     with replacing(path) as temporary:
@@ -147,11 +165,11 @@ def checksum(tensors: Mapping[str, Tensor]) -> int:
     return value
 
 
-def restore_newest(folder: Path, state: State, say: Callable[[str], None]) -> bool:
+def restore_newest(folder: Path, state: State, say: Callable[[str], None], *, optimiser: bool = True) -> Path | None:
     """Put the newest checkpoint that can be read into `state`; damaged ones are named, skipped and removed.
 
     Returns:
-        Whether there was one. Without, `state` is as it was: the run had not come to its first checkpoint.
+        The checkpoint. Without one, `state` is as it was: the run had not come to its first checkpoint.
 
     Raises:
         WeightsError: there are checkpoints, and none can be used.
@@ -159,23 +177,28 @@ def restore_newest(folder: Path, state: State, say: Callable[[str], None]) -> bo
     damaged: list[Path] = []
     for path in found(folder):
         try:
-            restore(path, state)
+            restore(path, state, optimiser=optimiser)
         except WeightsError as error:
             say(f"{error} Going back to the checkpoint before it.")
             damaged.append(path)
             continue
         for newer in damaged:
             newer.unlink()
-        return True
+        return path
     if damaged:
         raise WeightsError(
             f"None of the {len(damaged)} checkpoints in {folder} can be used. Start a new run in another folder."
         )
-    return False
+    return None
 
 
-def restore(path: Path, state: State) -> None:
-    """Put a checkpoint into a state that was made for the same recipe and network, and has made no step.
+def restore(path: Path, state: State, *, optimiser: bool = True) -> None:
+    """Put a checkpoint into a state that was made for the same network, and has made no step.
+
+    Args:
+        path: the checkpoint.
+        state: where it goes. An average that the checkpoint does not have begins with the weights.
+        optimiser: whether the optimiser is of the same kind; if not, it stays as it is.
 
     Raises:
         WeightsError: the file is damaged or belongs to something else; `state` may then hold a part of it.
@@ -191,15 +214,19 @@ def restore(path: Path, state: State) -> None:
             raise WeightsError(f"{path} is damaged: its checksum is wrong.")
         counters = Counters.from_json(metadata["counters"])
         updates = int(metadata["average_updates"])
+        scaler = json.loads(metadata.get("scaler", "null"))
     except WeightsError:
         raise
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} cannot be read ({error}).") from error
     load_state(state.network, _part(tensors, "model/"), str(path))
     if state.average:
-        load_state(state.average.network, _part(tensors, "average/"), str(path))
+        load_state(state.average.network, _part(tensors, "average/") or _part(tensors, "model/"), str(path))
         state.average.updates = updates
-    restore_state(state.optimiser, state.network, _part(tensors, "optimiser/"))
+    if optimiser:
+        restore_state(state.optimiser, state.network, _part(tensors, "optimiser/"))
+    if state.scaler is not None and scaler is not None:
+        state.scaler.load_state_dict(scaler)
     state.counters = counters
 
 

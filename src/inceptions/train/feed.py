@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from inceptions.data import Batch, Loader, Splits, evaluation_batches, prepare, prepare_evaluation, training
+from inceptions.data.shares import ALONE, Member
 from inceptions.data.transforms import Transform
 from inceptions.errors import Interrupted
 from inceptions.recipe import Recipe
@@ -29,6 +30,7 @@ class Feed:
         workers: processes that prepare them.
         reporter: where progress goes.
         interrupts: whether somebody asked to stop while the images are looked at.
+        member: which of several processes this is.
 
     Attributes:
         images: how many there are to train and to validate with.
@@ -40,14 +42,25 @@ class Feed:
         Interrupted: somebody asked to stop; nothing was begun that could be lost.
     """
 
-    def __init__(self, splits: Splits, recipe: Recipe, *, workers: int, reporter: Reporter, interrupts: Interrupts) -> None:
+    def __init__(
+        self,
+        splits: Splits,
+        recipe: Recipe,
+        *,
+        workers: int,
+        reporter: Reporter,
+        interrupts: Interrupts,
+        member: Member = ALONE,
+    ) -> None:
         def shown(activity: str, done: int, total: int) -> None:
             reporter.show(activity, done, total)
-            if interrupts.requested is not None:
+            # Of several processes none may leave before the others know.
+            if interrupts.requested is not None and member.size == 1:
                 raise Interrupted(f"Stopped by {interrupts.requested} while the images were looked at. Run the command again.")
 
         self.recipe = recipe
         self.workers = workers
+        self.member = member
         self.trained = prepare(splits.train, cache_side=recipe.source_size, progress=partial(shown, "reading training images"))
         self.validated = prepare_evaluation(
             splits.validation, recipe.preprocess, progress=partial(shown, "reading validation images")
@@ -62,26 +75,40 @@ class Feed:
             self.trained,
             partial(transform, recipe),
             batch_size=recipe.batch_size,
-            seed=recipe.seed,
+            seed=recipe.sampling_seed,
             workers=workers,
             steps=recipe.steps_per_epoch,
+            shuffle=recipe.shuffle,
+            balanced=recipe.balance == "sampler",
+            member=member,
         )
         self.steps_per_epoch = self.loader.steps
 
-    def training(self, epoch: int, start: int) -> Iterator[Batch]:
-        """The training batches of an epoch, without the first `start`."""
-        return self.loader.batches(epoch, start)
+    def training(self, epoch: int, start: int) -> Iterator[tuple[Batch, int]]:
+        """The training batches of an epoch, without the first `start`.
+
+        Yields:
+            This process's share, and how many images the shares of all processes have.
+        """
+        wholes = [len(presentations) for presentations in self.loader.plan(epoch)[start:]]
+        return zip(self.loader.batches(epoch, start), wholes, strict=True)
 
     def validation(self) -> Iterable[Batch]:
-        """All validation images, as the weights will see images ever after."""
+        """This process's share of the validation images, as the weights will see images ever after."""
         # Pixels that are in memory already gain nothing from another process.
         workers = 0 if self.validated.cached == len(self.validated) else self.workers
         size = self.recipe.batch_size * VALIDATION_BATCH
-        return evaluation_batches(self.validated, self.recipe.preprocess, batch_size=size, workers=workers)
+        return evaluation_batches(self.validated, self.recipe.preprocess, batch_size=size, workers=workers, member=self.member)
 
-    def names(self, batch: Batch) -> list[str]:
-        """Names of the images in a training batch."""
-        return [self.trained.names[i] for i in batch.indices]
+    @property
+    def validation_rounds(self) -> int:
+        """Validation batches of the process that has the most."""
+        longest = -(-len(self.validated) // self.member.size)
+        return -(-longest // (self.recipe.batch_size * VALIDATION_BATCH))
+
+    def names(self, epoch: int, batch: int) -> list[str]:
+        """Names of the images in a training batch, in all processes together."""
+        return [self.trained.names[one.index] for one in self.loader.plan(epoch)[batch]]
 
     def __enter__(self) -> Self:
         self.loader.__enter__()
@@ -101,8 +128,8 @@ def say_skipped(reporter: Reporter, kind: str, skipped: Iterable[tuple[str, str]
     faults = list(skipped)
     if not faults:
         return
-    reporter.say(f"{len(faults)} {kind} image{'s' if len(faults) > 1 else ''} cannot be read and will be left out:")
+    reporter.warn(f"{len(faults)} {kind} image{'s' if len(faults) > 1 else ''} cannot be read and will be left out:")
     for name, reason in faults[:NAMED]:
-        reporter.say(f"  {name}: {reason}")
+        reporter.warn(f"  {name}: {reason}")
     if len(faults) > NAMED:
-        reporter.say(f"  and {len(faults) - NAMED} more")
+        reporter.warn(f"  and {len(faults) - NAMED} more")

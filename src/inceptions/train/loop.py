@@ -9,62 +9,37 @@ from __future__ import annotations
 import math
 import shlex
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Literal
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from inceptions.data import Batch, normalise
+from inceptions.data import Batch
 from inceptions.errors import DivergedError, Interrupted
 from inceptions.recipe import Recipe
 from inceptions.train import checkpoint
 from inceptions.train.checkpoint import Best, State
+from inceptions.train.divergence import diverged
 from inceptions.train.feed import Feed
 from inceptions.train.interrupts import Interrupts
-from inceptions.train.loss import AllHeads, objective
-from inceptions.train.machine import Readback
-from inceptions.train.optimiser import set_rate
+from inceptions.train.limits import what_limited
+from inceptions.train.outcome import Outcome
 from inceptions.train.pace import Pace
 from inceptions.train.plots import draw_history
 from inceptions.train.progress import Reporter
 from inceptions.train.runfolder import BEST, LAST, PLOTS, Row, RunFolder
+from inceptions.train.stages import Stages
+from inceptions.train.step import Step, length
+from inceptions.train.team import Team
+from inceptions.train.tracking import Trackers
 from inceptions.train.validation import Answers, validate
 from inceptions.weights import Card, save_weights
 
 # At most this share of the time goes into saving, however slow the disk.
 CHECKPOINT_SHARE = 1 / 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What came of a run.
-
-    Attributes:
-        run: its folder.
-        best_epoch: the epoch, counted from 1, whose weights are in `weights.safetensors`.
-        accuracy: of these weights on the validation images.
-        loss: of these weights on the validation images, in nats.
-        seconds: since the run began, the time between a stop and a resume not counted.
-        images_per_second: training images; validation and checkpoints not counted.
-        epochs: epochs done.
-        steps: updates done.
-        rows: the history.
-    """
-
-    run: Path
-    best_epoch: int
-    accuracy: float
-    loss: float
-    seconds: float
-    images_per_second: float
-    epochs: int
-    steps: int
-    rows: tuple[Row, ...]
 
 
 class Loop:
@@ -80,6 +55,10 @@ class Loop:
         reporter: where progress goes.
         interrupts: whether somebody asked to stop.
         checkpoint_every: seconds between checkpoints within an epoch; 0 writes one after every update.
+        step: computes the updates.
+        team: the processes; only the first writes.
+        trackers: who else is told the figures.
+        stages: which layers learn in which epoch; None if all always do.
     """
 
     def __init__(
@@ -94,6 +73,10 @@ class Loop:
         reporter: Reporter,
         interrupts: Interrupts,
         checkpoint_every: float,
+        step: Step,
+        team: Team,
+        trackers: Trackers,
+        stages: Stages | None = None,
     ) -> None:
         self.recipe = recipe
         self.state = state
@@ -104,9 +87,11 @@ class Loop:
         self.reporter = reporter
         self.interrupts = interrupts
         self.checkpoint_every = checkpoint_every
+        self.stages = stages
         self.preprocess = recipe.preprocess
-        self.module, self.optimiser = accelerator.prepare(AllHeads(state.network).train(), state.optimiser)
-        self.readback = Readback(accelerator.device)
+        self.step = step
+        self.team = team
+        self.trackers = trackers
         # The best weights wait in memory for the next checkpoint: short epochs would otherwise be spent on writing.
         self.best: dict[str, Tensor] | None = None
         self.clock = self.saved_at = time.monotonic()
@@ -114,23 +99,24 @@ class Loop:
         self.pace = Pace(recipe, feed.steps_per_epoch, state.counters)
 
     def run(self) -> Outcome:
-        """Train until the recipe's last epoch.
+        """Train until the recipe's last epoch, or until its patience is over.
 
         Raises:
             Interrupted: somebody asked to stop; a checkpoint was written first.
             DivergedError: a loss is not finite; the weights are as the step before left them.
-            MachineError: something could not be written; the files from before are whole.
+            MachineError: something could not be written; the files from before are whole. Or another process is gone.
         """
         try:
-            while self.state.counters.epoch < self.recipe.epochs:
+            while not self.over():
                 self.train_epoch()
                 self.finish_epoch(self.validate())
         except DivergedError:
-            self.save_best()
+            self.team.lead(self.save_best)
             raise
         counters = self.state.counters
         best = counters.best
         assert best is not None
+        rows = tuple(self.folder.rows)
         return Outcome(
             run=self.folder.path,
             best_epoch=best.epoch,
@@ -140,75 +126,115 @@ class Loop:
             images_per_second=counters.images_per_second,
             epochs=counters.epoch,
             steps=counters.step,
-            rows=tuple(self.folder.rows),
+            data_wait=counters.data_wait,
+            limit=what_limited(rows, self.recipe),
+            rows=rows,
+            held=self.feed.validated,
+            leads=self.team.leads,
         )
+
+    def over(self) -> bool:
+        """Whether the run has come to its end."""
+        counters, patience = self.state.counters, self.recipe.patience
+        lasting = counters.epoch - counters.best.epoch if counters.best is not None else 0
+        return counters.epoch >= self.recipe.epochs or (patience is not None and lasting >= patience)
+
+    def position(self) -> int:
+        """Updates before the next one in a run of this recipe: what the learning rate depends on."""
+        counters = self.state.counters
+        without = self.recipe.epochs - self.recipe.stepping_epochs
+        return (counters.epoch - without) * self.feed.steps_per_epoch + counters.batch
 
     def train_epoch(self) -> None:
         """The rest of the current epoch's updates."""
         counters = self.state.counters
+        if self.stages is not None:
+            self.stages.begin(counters.epoch)
         self.stop_if_asked()
-        for batch in self.feed.training(counters.epoch, start=counters.batch):
-            self.update(batch)
-            counters.training_seconds += self.tick()
+        for batch, whole in self.awaited():
+            self.update(batch, whole)
+            passed = self.tick()
+            counters.training_seconds += passed
+            counters.epoch_seconds += passed
             self.pace.show(self.reporter)
-            self.stop_if_asked()
-            if self.checkpoint_due(self.checkpoint_every):
+            if self.stop_if_asked(due=self.checkpoint_due(self.checkpoint_every)):
                 self.checkpoint()
 
-    def update(self, batch: Batch) -> None:
-        """One step: forward, backward, and the optimiser, if the loss is a number."""
-        recipe, counters, device = self.recipe, self.state.counters, self.accelerator.device
-        rate = recipe.learning_rate(counters.step, self.feed.steps_per_epoch)
-        set_rate(self.state.optimiser, rate)
-        torch.manual_seed(dropout_seed(recipe.seed, counters.step))
-        images = normalise(batch.images.to(device, non_blocking=True), self.preprocess)
-        labels = batch.labels.to(device, non_blocking=True)
-        heads = self.module(images)
-        loss = objective(heads, labels, aux_weight=recipe.aux_weight, label_smoothing=recipe.label_smoothing)
-        with torch.no_grad():
-            main = heads["main"].float()
-            shown = (loss.detach(), cross_entropy(main, labels), (main.argmax(1) == labels).sum().float())
-            self.readback.fetch(torch.stack(shown))
-        self.accelerator.backward(loss)
-        if recipe.optim.clip is not None:
-            self.accelerator.clip_grad_norm_(self.state.network.parameters(), recipe.optim.clip)
-        total, main_loss, correct = self.readback.numbers()
-        if not math.isfinite(total):
-            raise DivergedError(
-                f"Training diverged: the loss is {total} in step {counters.step + 1} (epoch {counters.epoch + 1}) at a "
-                f"learning rate of {rate:.3g}. What was saved before is kept. Try a lower optim.lr, a longer "
-                f"schedule.warmup_epochs or optim.clip, and look at the batch: {', '.join(self.feed.names(batch))}."
+    def awaited(self) -> Iterator[tuple[Batch, int]]:
+        """The rest of the current epoch's batches, the time that they let the loop wait counted."""
+        counters = self.state.counters
+        batches = self.feed.training(counters.epoch, start=counters.batch)
+        while True:
+            began = time.monotonic()
+            batch = next(batches, None)
+            waited = time.monotonic() - began
+            if batch is None:
+                return
+            counters.waited += waited
+            counters.epoch_waited += waited
+            yield batch
+
+    def update(self, batch: Batch, whole: int) -> None:
+        """One step: forward, backward, and the optimiser, if loss and gradient are numbers.
+
+        Args:
+            batch: this process's share.
+            whole: images in the shares of all processes.
+        """
+        counters = self.state.counters
+        rate = self.recipe.learning_rate(self.position(), self.feed.steps_per_epoch)
+        numbers = self.step.gradients(batch, whole)
+        if not numbers.finite:
+            assert self.step.norm is not None
+            raise self.team.common(
+                diverged(
+                    numbers,
+                    step=counters.step + 1,
+                    epoch=counters.epoch + 1,
+                    rate=rate,
+                    gradient=float(self.step.norm),
+                    weights=length([parameter.detach() for parameter in self.state.network.parameters()]),
+                    images=self.feed.names(counters.epoch, counters.batch),
+                    folder=self.folder.path if self.team.leads else None,
+                )
             )
-        self.optimiser.step()
-        self.optimiser.zero_grad()
-        if self.state.average:
-            self.state.average.update()
+        self.step.update(rate)
         counters.step += 1
         counters.batch += 1
-        counters.presented += len(batch.labels)
-        counters.seen += len(batch.labels)
-        counters.correct += int(correct)
-        counters.loss_sum += main_loss * len(batch.labels)
+        counters.presented += whole
+        counters.seen += whole
+        counters.correct += numbers.correct
+        counters.loss_sum += numbers.loss * whole
+        self.trackers.step(counters.step, numbers, rate)
 
     def validate(self) -> Answers:
         """All validation images through the weights that would be saved."""
-        answers = validate(self.state.result, self.watched(self.feed.validation()), self.preprocess, self.accelerator.autocast)
+        total = self.feed.images[1]
+        self.team.settle(self.state.result)
+        own = validate(self.state.result, self.watched(), self.preprocess, self.accelerator.autocast)
+        answers = Answers(self.team.gather(own.logits, total), self.team.gather(own.labels, total))
         self.tick()
         if not math.isfinite(answers.loss):
-            raise DivergedError(
-                f"Training diverged: the validation loss is {answers.loss} after epoch {self.state.counters.epoch + 1}. The "
-                "weights of the best epoch before are kept. Try a lower optim.lr or optim.clip."
+            raise self.team.common(
+                DivergedError(
+                    f"Training diverged: the validation loss is {answers.loss} after epoch {self.state.counters.epoch + 1}. "
+                    "The weights of the best epoch before are kept. Try a lower optim.lr or optim.clip."
+                )
             )
         return answers
 
-    def watched(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """The same batches, shown and open to interruption."""
+    def watched(self) -> Iterator[Batch]:
+        """The validation batches, shown and open to interruption: as often in every process, however many batches it has."""
+        batches = iter(self.feed.validation())
         done, total = 0, self.feed.images[1]
-        for batch in batches:
+        for _ in range(self.feed.validation_rounds):
             self.stop_if_asked()
             self.reporter.show("validation", done, total)
-            done += len(batch.labels)
-            yield batch
+            batch = next(batches, None)
+            if batch is not None:
+                done = min(total, done + len(batch.labels) * self.team.size)
+                yield batch
+        assert next(batches, None) is None
 
     def finish_epoch(self, answers: Answers) -> None:
         """Write down what the epoch came to, keep its weights if they are the best, begin the next."""
@@ -219,30 +245,42 @@ class Loop:
         better = counters.best is None or counters.best.beaten_by(accuracy, loss)
         if better:
             counters.best = Best(epoch=counters.epoch, accuracy=accuracy, loss=loss)
-            self.best = {name: tensor.detach().clone() for name, tensor in self.state.result.state_dict().items()}
-        counters.batch = counters.seen = counters.correct = 0
-        counters.loss_sum = 0.0
-        self.folder.add([trained, validated])
+            if self.team.leads:
+                self.best = {name: tensor.detach().clone() for name, tensor in self.state.result.state_dict().items()}
+        counters.begin_epoch()
+        rows = (trained, validated)
+        self.folder.rows.extend(rows)
+        self.team.lead(self.folder.write_rows)
+        self.trackers.epoch(counters.step, rows)
         self.pace.say(self.reporter, trained, validated, better)
-        if counters.epoch == self.recipe.epochs or self.checkpoint_due(self.checkpoint_every / 3):
+        over = self.over()
+        if over and counters.epoch < self.recipe.epochs:
+            self.reporter.say(f"Stopped early: no better epoch in {self.recipe.patience} (patience).")
+        _, due = self.team.agree(None, due=over or self.checkpoint_due(self.checkpoint_every / 3))
+        if due:
             began = time.monotonic()
-            save_weights(self.folder.path / LAST, self.state.result, self.scored_card(counters.epoch, accuracy, loss))
-            draw_history(self.folder.rows, self.folder.path / PLOTS)
+            self.team.lead(partial(self.save_last, counters.epoch, accuracy, loss))
             # Last: a run that is killed before this line repeats what is above it.
             self.checkpoint(began)
         self.tick()
 
+    def save_last(self, epoch: int, accuracy: float, loss: float) -> None:
+        """Write the weights of the epoch that is over, and the pictures."""
+        save_weights(self.folder.path / LAST, self.state.result, self.scored_card(epoch, accuracy, loss))
+        draw_history(self.folder.rows, self.folder.path / PLOTS)
+
     def row(self, split: Literal["train", "validation"], loss: float, accuracy: float) -> Row:
         """A line of the history, for the epoch that is ending."""
-        counters = self.state.counters
+        counters, training = self.state.counters, split == "train"
         return Row(
             epoch=counters.epoch + 1,
             step=counters.step,
             split=split,
             loss=loss,
             accuracy=accuracy,
-            lr=self.recipe.learning_rate(counters.step - 1, self.feed.steps_per_epoch),
+            lr=self.recipe.learning_rate(self.position() - 1, self.feed.steps_per_epoch) if counters.step else 0.0,
             seconds=round(counters.seconds, 3),
+            data_wait=round(counters.epoch_waited / counters.epoch_seconds, 4) if training and counters.epoch_seconds else None,
         )
 
     def checkpoint(self, began: float | None = None) -> None:
@@ -252,11 +290,15 @@ class Loop:
             began: when the writing of what goes with it began, if that was earlier.
         """
         began = time.monotonic() if began is None else began
-        self.save_best()
-        checkpoint.save(self.folder.checkpoints, self.state)
+        self.team.lead(self.save)
         self.saved_at = time.monotonic()
         self.save_cost = self.saved_at - began
         self.tick()
+
+    def save(self) -> None:
+        """What the first process does of `checkpoint`."""
+        self.save_best()
+        checkpoint.save(self.folder.checkpoints, self.state)
 
     def checkpoint_due(self, age: float) -> bool:
         """Whether the last checkpoint is old enough for another one: `age` seconds, or longer where writing one takes long."""
@@ -271,20 +313,28 @@ class Loop:
             save_weights(self.folder.path / BEST, self.best, self.scored_card(best.epoch, best.accuracy, best.loss))
             self.best = None
 
-    def stop_if_asked(self) -> None:
-        """Save and leave, if a signal came.
+    def stop_if_asked(self, *, due: bool = False) -> bool:
+        """Save and leave, if a signal came to any process.
+
+        Args:
+            due: whether this process thinks that a checkpoint is due.
+
+        Returns:
+            Whether any process thinks so.
 
         Raises:
             Interrupted: with the command that goes on.
         """
-        if self.interrupts.requested is None:
-            return
+        requested, due = self.team.agree(self.interrupts.requested, due)
+        if requested is None:
+            return due
         self.checkpoint()
         counters = self.state.counters
-        raise Interrupted(
-            f"Stopped by {self.interrupts.requested} after {counters.step} steps (epoch {counters.epoch + 1} of "
-            f"{self.recipe.epochs}); everything is saved. Go on with: inceptions train --resume --run "
-            f"{shlex.quote(str(self.folder.path))}"
+        raise self.team.common(
+            Interrupted(
+                f"Stopped by {requested} after {counters.step} steps (epoch {counters.epoch + 1} of {self.recipe.epochs}); "
+                f"everything is saved. Go on with: inceptions train --resume --run {shlex.quote(str(self.folder.path))}"
+            )
         )
 
     def scored_card(self, epoch: int, accuracy: float, loss: float) -> Card:
@@ -298,8 +348,3 @@ class Loop:
         passed, self.clock = now - self.clock, now
         self.state.counters.seconds += passed
         return passed
-
-
-def dropout_seed(seed: int, step: int) -> int:
-    """The seed of all chance in an update's forward pass: a function of the step, so that no generator need be saved."""
-    return (seed * 1_000_003 + step) % 2**63

@@ -33,20 +33,36 @@ class AllHeads(nn.Module):
         return self.network.heads(x)
 
 
-def objective(heads: Mapping[str, Tensor], labels: Tensor, *, aux_weight: float, label_smoothing: float) -> Tensor:
+def objective(
+    heads: Mapping[str, Tensor],
+    labels: Tensor,
+    *,
+    aux_weight: float,
+    label_smoothing: float,
+    class_weights: Tensor | None = None,
+) -> Tensor:
     """Cross-entropy of the main head plus `aux_weight` times that of each auxiliary one (arXiv:1409.4842, section 5).
 
     Args:
         heads: logits `[batch, classes]` by head.
-        labels: class indices, `[batch]`.
+        labels: class indices, `[batch]`, or shares of the classes, `[batch, classes]`.
         aux_weight: 0.3 in the paper.
         label_smoothing: share of the target spread evenly over all classes, the right one included (arXiv:1512.00567,
             section 7).
+        class_weights: factor on the loss of each class's images, `[classes]`; None for 1. The mean is over the number of
+            images, not over their weights, so that it is the same in one process and in several.
 
     Returns:
         The loss, averaged over the batch: a scalar in float32 whatever the logits' precision.
     """
-    losses = {name: cross_entropy(logits.float(), labels, label_smoothing=label_smoothing) for name, logits in heads.items()}
+
+    def mean(logits: Tensor) -> Tensor:
+        if class_weights is None:
+            return cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
+        each = cross_entropy(logits.float(), labels, label_smoothing=label_smoothing, reduction="none")
+        return (each * (class_weights[labels] if labels.ndim == 1 else labels @ class_weights)).mean()
+
+    losses = {name: mean(logits) for name, logits in heads.items()}
     total = losses.pop("main")
     for loss in losses.values():
         total = total + aux_weight * loss

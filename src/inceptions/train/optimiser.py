@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer, RMSprop
+from torch.optim import SGD, Adagrad, AdamW, Optimizer, RMSprop
 
 from inceptions.recipe import Optim
+from inceptions.train.rmsprop_tf import RMSPropTF
+
+# Where TensorFlow's Adagrad begins to add up squared gradients.
+ADAGRAD_START = 0.1
 
 
 def build(model: nn.Module, optim: Optim) -> Optimizer:
@@ -26,15 +30,19 @@ def build(model: nn.Module, optim: Optim) -> Optimizer:
         case "adamw":
             return AdamW(groups, lr=optim.lr, betas=optim.betas, eps=optim.eps, fused=True)
         case "sgd":
-            return SGD(groups, lr=optim.lr, momentum=optim.momentum, fused=True)
+            return SGD(groups, lr=optim.lr, momentum=optim.momentum, nesterov=optim.nesterov, fused=True)
         case "rmsprop":
             return RMSprop(groups, lr=optim.lr, alpha=optim.alpha, eps=optim.eps, momentum=optim.momentum)
+        case "rmsprop_tf":
+            return RMSPropTF(groups, lr=optim.lr, alpha=optim.alpha, eps=optim.eps, momentum=optim.momentum)
+        case "adagrad":
+            return Adagrad(groups, lr=optim.lr, eps=optim.eps, initial_accumulator_value=ADAGRAD_START)
 
 
 def set_rate(optimiser: Optimizer, rate: float) -> None:
-    """Set the learning rate of the next update."""
+    """Set the learning rate of the next update. Groups may have a share of it (`Stages.scale_rates`)."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("scale", 1.0)
 
 
 def state_tensors(optimiser: Optimizer, model: nn.Module) -> dict[str, Tensor]:

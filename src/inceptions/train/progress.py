@@ -20,6 +20,9 @@ class Reporter(Protocol):
     def say(self, line: str) -> None:
         """Tell something once."""
 
+    def warn(self, line: str) -> None:
+        """Tell something that must be heard even where nothing else is said."""
+
     def show(self, activity: str, done: int, total: int, detail: str = "") -> None:
         """Tell how far something is; called often.
 
@@ -46,6 +49,10 @@ class Silent:
     def say(self, line: str) -> None:
         """Say nothing."""
 
+    def warn(self, line: str) -> None:
+        """Say it, if anything is said."""
+        self.say(line)
+
     def show(self, activity: str, done: int, total: int, detail: str = "") -> None:
         """Show nothing."""
 
@@ -57,6 +64,17 @@ class Silent:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+class Quiet(Silent):
+    """Says only what must be heard."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def warn(self, line: str) -> None:
+        """Write a line."""
+        print(line, file=self._stream, flush=True)
 
 
 class Lines(Silent):
@@ -110,10 +128,10 @@ class Bars(Silent):
 
 
 def reporter(*, quiet: bool = False, stream: TextIO | None = None) -> Reporter:
-    """The reporter for a stream (standard error if None): bars if it is a terminal, lines if not, nothing if `quiet`."""
+    """The reporter for a stream (standard error if None): bars if it is a terminal, lines if not, warnings alone if `quiet`."""
     stream = stream or sys.stderr
     if quiet:
-        return Silent()
+        return Quiet(stream)
     return Bars(stream) if stream.isatty() else Lines(stream)
 
 

@@ -23,6 +23,7 @@ RECIPE = "recipe.toml"
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 PLOTS = "plots"
+REPORT = "report.html"
 BEST = "weights.safetensors"
 LAST = "weights-last.safetensors"
 PACKAGES = ("inceptions", "torch", "torchvision")
@@ -40,6 +41,7 @@ class Row:
         accuracy: share of images answered rightly; for "train" as they were presented, augmented and with dropout.
         lr: learning rate of the last update.
         seconds: since the run began, the time between a stop and a resume not counted.
+        data_wait: share of the epoch's training time that went into waiting for images; None for "validation".
     """
 
     epoch: int
@@ -49,6 +51,7 @@ class Row:
     accuracy: float
     lr: float
     seconds: float
+    data_wait: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,10 @@ class Manifest:
         precision: "fp32" or "bf16".
         versions: of the packages that decide the numbers. Others may resume the run; its weights may then differ in the last
             bits.
+        weights: the file that the run started from; "" if from random weights.
+        trunk: a hash of what the run took from it.
+        ignore: the list of images that were left out; "" if none were.
+        accepted: what was changed on the way, with `accept_changes`: the step, and each difference.
     """
 
     recipe: Recipe
@@ -79,6 +86,10 @@ class Manifest:
     options: Mapping[str, Any]
     precision: str
     versions: Mapping[str, str]
+    weights: str = ""
+    trunk: str = ""
+    ignore: str = ""
+    accepted: tuple[str, ...] = ()
 
     def to_toml(self) -> str:
         """The content of `recipe.toml`."""
@@ -92,6 +103,9 @@ class Manifest:
             "precision": self.precision,
             "options": {key: value for key, value in self.options.items() if value is not None},
             "versions": dict(self.versions),
+            **({"weights": self.weights, "trunk": self.trunk} if self.weights else {}),
+            **({"ignore": self.ignore} if self.ignore else {}),
+            **({"accepted": list(self.accepted)} if self.accepted else {}),
         }
         return tomli_w.dumps({**to_table(self.recipe), "run": run})
 
@@ -119,6 +133,10 @@ class Manifest:
                 options=run["options"],
                 precision=run["precision"],
                 versions=run["versions"],
+                weights=run.get("weights", ""),
+                trunk=run.get("trunk", ""),
+                ignore=run.get("ignore", ""),
+                accepted=tuple(run.get("accepted", ())),
             )
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from error
@@ -130,7 +148,7 @@ class Manifest:
         before, now = _flat(self), _flat(other)
         found = []
         for key in dict.fromkeys((*before, *now)):
-            if key not in ("data", "fingerprint") and before.get(key) != now.get(key):
+            if key not in ("data", "fingerprint", "weights", "ignore") and before.get(key) != now.get(key):
                 found.append(f"{key}: {before.get(key)} → {now.get(key)}")
         if not found and self.fingerprint != other.fingerprint:
             # A folder may move; what is in it may not change.
@@ -150,7 +168,8 @@ def _flat(manifest: Manifest) -> dict[str, object]:
 
     table = tomllib.loads(manifest.to_toml())
     run = table.pop("run")
-    del run["versions"]
+    for history in ("versions", "accepted"):
+        run.pop(history, None)
     walk(table, "")
     walk(run, "")
     return flat
@@ -234,14 +253,19 @@ class RunFolder:
         """
         before = self.manifest
         if before is None:
-            write_text(self.path / RECIPE, manifest.to_toml())
+            self.write_manifest(manifest)
             return
         if differences := before.differences(manifest):
             shown = "\n  ".join(differences[:12])
+            more = f"\n  and {len(differences) - 12} more" if len(differences) > 12 else ""
             raise UsageError(
-                f"The run in {self.path} cannot be resumed, it was begun with something else:\n  {shown}\n"
-                "Give what it was begun with, or start a new run in another folder."
+                f"The run in {self.path} cannot be resumed, it was begun with something else:\n  {shown}{more}\n"
+                "Give what it was begun with, start a new run in another folder, or go on with the changes: --accept-changes."
             )
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Write down what the run is."""
+        write_text(self.path / RECIPE, manifest.to_toml())
 
     def load_rows(self, epochs: int) -> None:
         """Read the history of the first `epochs` back; what is behind them the resumed run will write again.

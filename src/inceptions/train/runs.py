@@ -12,11 +12,14 @@ from inceptions.errors import UsageError
 from inceptions.recipe import Recipe, override
 from inceptions.recipe import recipe as published
 from inceptions.train.checkpoint import found
-from inceptions.train.runfolder import CHECKPOINTS, METRICS, RECIPE, Manifest, read_manifest
+from inceptions.train.finetune_weights import adapted, open_start, refuse_another
+from inceptions.train.runfolder import CHECKPOINTS, METRICS, RECIPE, REPORT, Manifest, read_manifest
 
 RUNS = Path("runs")
 BUILTIN = "digits"
 MODEL = "googlenet"
+# What marks a folder that holds the runs of several models, and their number.
+ENSEMBLE = "ensemble.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,8 @@ class Job:
         depth: factor on its modules.
         run: the run's folder.
         resume: whether the run in that folder is to go on.
+        weights: what to start from, which then decides the network; None for random weights.
+        ignore: a list of images to leave out.
     """
 
     data: str
@@ -42,6 +47,8 @@ class Job:
     depth: float
     run: Path
     resume: bool
+    weights: str | Path | None = None
+    ignore: Path | None = None
 
 
 def job(
@@ -55,6 +62,8 @@ def job(
     depth: float | None = None,
     run: Path | None = None,
     resume: bool = False,
+    weights: str | Path | None = None,
+    ignore: Path | None = None,
 ) -> Job:
     """Fill in what was not said. A run that is resumed knows its data, recipe and network.
 
@@ -62,37 +71,56 @@ def job(
         data: a folder; without one, and without a run to resume, the built-in digits.
         recipe: name of a recipe; "digits" for the built-in digits and "scratch" for folders if None.
         settings: "field=value", changes to the recipe.
-        model: name of the network.
+        model: name of the network; the recipe's own, or googlenet, if None.
         variant: which of the networks of that name.
         width: factor on its filters.
         depth: factor on its modules.
         run: the run's folder; a new one, or the newest unfinished one to resume, if None.
         resume: go on with a run.
+        weights: what to start from (`open_start`); the recipe is then "finetune" if None, shows images as these
+            weights know them, and the network is theirs.
+
+        ignore: a list of images to leave out.
 
     Raises:
-        UsageError: an unknown recipe or field, a bad value, nothing to resume.
+        UsageError: an unknown recipe or field, a bad value, nothing to resume, another network than that of the weights.
+        WeightsError: the weights cannot be read.
     """
     if run is not None and run == Path():
         raise UsageError("--run needs the name of a folder that is the run's own, not the one you are in.")
     run = unfinished_run() if resume and run is None else run
-    before = begun(run, data) if resume and run is not None else None
+    before = begun(member(run, 1) if (run / ENSEMBLE).is_file() else run, data) if resume and run is not None else None
     if before is not None:
         data = data or before.data
         model, variant = model or before.model, variant or (before.variant if model is None else None)
         width = before.options.get("width", 1.0) if width is None else width
         depth = before.options.get("depth", 1.0) if depth is None else depth
-    data, model = data or BUILTIN, model or MODEL
+        weights = before.weights or None if weights is None else weights
+        ignore = Path(before.ignore) if ignore is None and before.ignore else ignore
+    data = data or BUILTIN
     builtin = data == BUILTIN and not Path(data).exists()
-    start = before.recipe if before and recipe is None else published(recipe or (BUILTIN if builtin else "scratch"))
+    usual = "finetune" if weights is not None else BUILTIN if builtin else "scratch"
+    start = before.recipe if before and recipe is None else published(recipe or usual)
+    if weights is not None and (before is None or recipe is not None):
+        card = open_start(weights).card
+        refuse_another(card, model=model, variant=variant, width=width, depth=depth)
+        start, model, variant = adapted(start, card), card.architecture, card.variant
+        width, depth = card.options.width, card.options.depth
+    chosen = override(start, settings)
+    if model is None:
+        model, _, own = (chosen.model or MODEL).partition("/")
+        variant = variant or own or None
     return Job(
         data=data,
-        recipe=override(start, settings),
+        recipe=chosen,
         model=model,
         variant=variant,
         width=1.0 if width is None else width,
         depth=1.0 if depth is None else depth,
         run=run or new_run(Path(data).resolve().name, model),
         resume=resume,
+        weights=weights,
+        ignore=ignore,
     )
 
 
@@ -103,6 +131,11 @@ def begun(run: Path, data: str | None) -> Manifest | None:
         UsageError: there is no run in the folder.
     """
     return None if data and not (run / RECIPE).is_file() else read_manifest(run)
+
+
+def member(run: Path, number: int) -> Path:
+    """The folder of one run of an ensemble, counted from 1."""
+    return run / f"model-{number}"
 
 
 def new_run(data: str, model: str, runs: Path = RUNS) -> Path:
@@ -118,22 +151,49 @@ def new_run(data: str, model: str, runs: Path = RUNS) -> Path:
 
 
 def unfinished_run(runs: Path = RUNS) -> Path:
-    """The run under `runs` that was written to last and has epochs left.
+    """The run under `runs` that was written to last and has epochs left, or no report yet.
 
     Raises:
         UsageError: there is none.
     """
-    left = [recipe.parent for recipe in runs.glob(f"*/{RECIPE}") if not is_finished(recipe.parent)]
+    left = [recipe.parent for recipe in runs.glob(f"*/{RECIPE}") if not is_reported(recipe.parent)]
+    left += [ensemble.parent for ensemble in runs.glob(f"*/{ENSEMBLE}") if not is_finished_ensemble(ensemble)]
     if not left:
         raise UsageError(f"There is no unfinished run under {runs}/. Name the run to resume: --resume --run DIR.")
-    return max(left, key=lambda run: max(path.stat().st_mtime for path in (run / RECIPE, run / METRICS) if path.exists()))
+    return max(left, key=last_written)
+
+
+def last_written(run: Path) -> float:
+    """When a run, or the newest of an ensemble's, wrote its history or its recipe."""
+    files = [path for folder in (run, *run.glob("model-*")) for path in (folder / RECIPE, folder / METRICS, folder / ENSEMBLE)]
+    return max(path.stat().st_mtime for path in files if path.exists())
+
+
+def is_finished_ensemble(record: Path) -> bool:
+    """Whether every run of the ensemble whose record this is came to its end."""
+    try:
+        models = json.loads(record.read_text(encoding="utf-8"))["models"]
+        return all(is_finished(member(record.parent, number)) for number in range(1, models + 1))
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def is_reported(run: Path) -> bool:
+    """Whether a run is finished and its report is written, which is the last thing that the command does."""
+    return is_finished(run) and (run / REPORT).is_file()
 
 
 def is_finished(run: Path) -> bool:
-    """Whether a run came to the end of its last epoch, with everything saved. A damaged one did not."""
+    """Whether a run came to its end, its last epoch or that of its patience, with everything saved. A damaged one did not."""
     try:
-        last = json.loads((run / METRICS).read_text(encoding="utf-8").splitlines()[-1])
+        rows = [json.loads(line) for line in (run / METRICS).read_text(encoding="utf-8").splitlines()]
+        last, recipe = rows[-1], read_manifest(run).recipe
         saved = {path.stem for path in found(run / CHECKPOINTS)}
-        return last["epoch"] >= read_manifest(run).recipe.epochs and f"step-{last['step']:08d}" in saved
+        over = last["epoch"] >= recipe.epochs
+        if recipe.patience is not None and not over:
+            judged = [row for row in rows if row["split"] == "validation"]
+            best = max(judged, key=lambda row: (row["accuracy"], -row["loss"], -row["epoch"]))
+            over = last["epoch"] - best["epoch"] >= recipe.patience
+        return over and f"step-{last['step']:08d}" in saved
     except (OSError, ValueError, LookupError, TypeError):
         return False

@@ -49,7 +49,7 @@ def validate(
 
     Args:
         network: is put into evaluation mode, and back into the mode it was in.
-        batches: images as `uint8` `[batch, 3, height, width]`, prepared for this network, with labels; at least one batch.
+        batches: images as `uint8` `[batch, 3, height, width]`, prepared for this network, with labels.
         preprocess: for mean, deviation and order of the channels.
         autocast: the precision's context, `accelerator.autocast`.
 
@@ -71,4 +71,6 @@ def validate(
             labels.append(batch.labels)
     finally:
         network.train(was_training)
+    if not logits:  # one of more processes than there are images
+        return Answers(torch.empty(0, network.architecture.options.num_classes or 0), torch.empty(0, dtype=torch.int64))
     return Answers(torch.cat(logits).cpu(), torch.cat(labels).cpu())
