@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 from inceptions.cli import execute
 
-COMMANDS = ("train", "evaluate", "predict", "cost", "models")
+COMMANDS = ("train", "evaluate", "predict", "cost", "models", "doctor")
 # A network and images so small that an epoch takes a second.
 TINY = (
     *("--model", "plain_cnn", "--width", "0.125", "--workers", "0", "--device", "cpu", "--precision", "fp32"),
@@ -51,6 +52,7 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written without a place being named goes to a folder of the test's own."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INCEPTIONS_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture(scope="module")
@@ -285,7 +287,53 @@ def test_ctrl_c_before_training(call: Callable[..., Said], monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     monkeypatch.setattr("inceptions.data.open_data", interrupted)
-    assert call("train") == (130, "", "inceptions: Stopped.\n")
+    said = call("train")
+    assert (said.code, said.out) == (75, "")
+    assert said.err.startswith("inceptions: Stopped by Ctrl-C. Nothing that was saved is lost: run the command again")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_count_from_the_first_line_on(
+    call: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Before the images are opened there is nothing to save; in the report everything is."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr("inceptions.data.open_data", lambda *_, **__: os.kill(os.getpid(), number))
+    said = call("train")
+    assert (said.code, said.out) == (75, "")
+    assert said.err.startswith(f"inceptions: Stopped by {number.name}. ")
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_dry_run_writes_nothing(call: Callable[..., Said], photos: Path) -> None:
+    before = sorted(Path().rglob("*"))
+    said = call("train", photos, *TINY, "--epochs", "3", "--dry-run")
+    assert said.code == 0, said.err
+    assert "3 epochs of" in said.out
+    assert "classes   blue: 8, red: 8" in said.out
+    assert sorted(Path().rglob("*")) == before
+    document = call("train", photos, *TINY, "--dry-run", "--json", "--quiet").document
+    assert (document["classes"], document["validation"]) == ({"blue": 8, "red": 8}, 4)
+
+
+def test_a_rate_is_looked_for(call: Callable[..., Said], photos: Path) -> None:
+    said = call("train", photos, *TINY, "--find-lr", "--json", "--quiet")
+    assert said.code == 0, said.err
+    assert 1e-7 < said.document["suggestion"] < 10
+    assert Path(said.document["picture"]).is_file()
+
+
+def test_a_resumed_run_may_change_if_that_is_said(call: Callable[..., Said], photos: Path) -> None:
+    assert call("train", photos, *TINY, "--epochs", "1", "--run", "run", "--quiet").code == 0
+    refused = call("train", "--resume", "--run", "run", "--epochs", "2")
+    assert refused.code == 2
+    assert "epochs: 1 → 2" in refused.err
+    assert "--accept-changes" in refused.err
+    said = call("train", "--resume", "--run", "run", "--epochs", "2", "--accept-changes", "--json", "--workers", "0")
+    assert said.code == 0, said.err
+    assert (said.document["epochs"], said.document["limit"]["kind"]) != (1, "")
+    assert "Changed: epochs: 1 → 2" in said.err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full on this machine")
@@ -319,12 +367,14 @@ def test_train_on_the_digits(trained: Path) -> None:
     assert out[0].startswith("accuracy  ")
     assert "of 359 held-out images, after epoch 1 of 1" in out[0]
     assert out[1] == "run       run"
-    assert out[3:] == ["next      inceptions predict run run/samples/9.png", "          inceptions evaluate run"]
+    assert re.fullmatch(r"speed     \d+ images/s, \d+\.\d % of the time waiting for images", out[3])
+    assert out[4].startswith("limit     the ")
+    assert out[5:] == ["next      inceptions predict run run/samples/9.png", "          inceptions evaluate run"]
     assert "epoch 1/1" in trained.with_name("err.txt").read_text()
 
 
 def test_the_next_commands_work_as_printed(trained: Path) -> None:
-    lines = trained.with_name("out.txt").read_text().splitlines()[3:]
+    lines = trained.with_name("out.txt").read_text().splitlines()[5:]
     for line in lines:
         words = line[10:].split()
         assert words[0] == "inceptions"

@@ -69,6 +69,7 @@ def test_constraints_are_names_and_versions_only() -> None:
         names.add(name.lower().replace("_", "-"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *(one for extra in extras.values() for one in extra if not one.startswith("inceptions["))]
+    optional = (one for extra in extras.values() for one in extra if not one.startswith("inceptions["))
+    wanted = [*project["dependencies"], *optional]
     assert {name.split(">")[0].lower().replace("_", "-") for name in wanted} <= names
     assert not {name for name in names if name.startswith(("nvidia", "cuda", "triton"))}

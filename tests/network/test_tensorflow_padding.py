@@ -87,7 +87,7 @@ def test_equals_tensorflow(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
         timeout=300,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
+        env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
     )
     found = np.load(tmp_path / "found.npz")
     assert set(found) == set(expected)

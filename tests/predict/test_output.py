@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,11 +74,24 @@ def test_csv() -> None:
     out = io.StringIO()
     write_csv([GOOD, BAD], out)
     assert list(csv.reader(io.StringIO(out.getvalue()))) == [
-        ["path", "rank", "class", "index", "probability", "error"],
-        ["a.jpg", "1", "cat, tabby", "1", "0.987600", ""],
-        ["a.jpg", "2", "dog", "0", "0.012400", ""],
-        ["b.jpg", "", "", "", "", "the file is cut off"],
+        ["path", "rank", "class", "index", "probability", "error", "sure"],
+        ["a.jpg", "1", "cat, tabby", "1", "0.987600", "", ""],
+        ["a.jpg", "2", "dog", "0", "0.012400", "", ""],
+        ["b.jpg", "", "", "", "", "the file is cut off", ""],
     ]
+
+
+def test_an_answer_that_is_not_sure_says_so() -> None:
+    out = {form: io.StringIO() for form in ("text", "csv")}
+    write_text(
+        [replace(GOOD, sure=False), replace(GOOD, sure=True), Prediction(path="c.jpg", top=(CAT,), sure=False)], out["text"]
+    )
+    lines = out["text"].getvalue().splitlines()
+    assert [lines[0], lines[3], lines[6]] == ["a.jpg  not sure", "a.jpg", "c.jpg  cat, tabby  98.8 %  not sure"]
+    write_csv([replace(GOOD, sure=False)], out["csv"])
+    assert [row["sure"] for row in csv.DictReader(io.StringIO(out["csv"].getvalue()))] == ["false", "false"]
+    assert replace(GOOD, sure=True).to_dict()["sure"] is True
+    assert "sure" not in GOOD.to_dict()
 
 
 def test_a_bad_file_in_a_folder_is_only_reported(predictor: Predictor, holidays: Path) -> None:

@@ -7,6 +7,8 @@ belong to it, under one of two rules for its average pools: `torchvision` (and t
 were not trained with, `tensorflow` (and Keras, TF-slim) do not. `fid` is the graph of 2015-12-05 that the Fréchet distance
 is measured with: a max pool in the last module.
 
+`tensorflow_151` and `tensorflow_79` are the networks of section 9, which see smaller images with the same weights.
+
 `paper` is Table 1 (see `inception_v2`), and "paper-5x5", "paper-7x7_stem-plain_aux", ... the same without some of the paper's
 steps (see `ladder`).
 """
@@ -39,10 +41,15 @@ STAGE_35 = (Row("mixed_5b", 32), Row("mixed_5c", 64), Row("mixed_5d", 64))
 
 FID_CLASSES = 1008
 
+# Sides of the images that see the same maps through a stem with fewer strides (section 9).
+LOW = {"tensorflow_151": 151, "tensorflow_79": 79}
+
 SUMMARIES: dict[str, str] = {
     "torchvision": "the released network, average pools count padding (torchvision, timm)",
     "tensorflow": "the released network, average pools leave padding out (TensorFlow, TF-slim, Keras)",
     "fid": "the graph of 2015-12-05: as tensorflow, max pool in mixed_7c, 1008 outputs, no auxiliary head unless asked for",
+    "tensorflow_151": "as tensorflow, stride 1 in conv_1a: sees 151×151 at the cost of 299×299 (section 9)",
+    "tensorflow_79": "as tensorflow, stride 1 in conv_1a, no pool_3a: sees 79×79 at the cost of 299×299 (section 9)",
     "paper": "Table 1: 3×3 stem, modules of figures 5, 6 and 7, auxiliary head with batch norm",
 }
 
@@ -70,7 +77,7 @@ def inception_v3(variant: str = "torchvision", options: Options | None = None) -
     eight = options.stage(STAGE_8)
     last_pool = partial(Pool, kind="max", kernel=3) if fid else average
     trunk: tuple[Node, ...] = (
-        *stem(options),
+        *stem(options, input_size=LOW.get(variant, 299)),
         *(module_35(row, options, average) for row in options.rows(STAGE_35)),
         reduction_17("mixed_6a", options),
         *(module_17(row, options, average) for row in seventeen),
@@ -83,7 +90,7 @@ def inception_v3(variant: str = "torchvision", options: Options | None = None) -
         variant=variant,
         summary=SUMMARIES[variant],
         source="Szegedy et al. 2015, arXiv:1512.00567; TF-slim's inception_v3",
-        input_size=(299, 299),
+        input_size=(LOW.get(variant, 299),) * 2,
         trunk=trunk,
         aux=(auxiliary_head(seventeen[-1].name, options, stds=(0.01, 0.001)),),
         main=classifier(options, dropout=0.5 if variant == "torchvision" else 0.2),
@@ -93,14 +100,14 @@ def inception_v3(variant: str = "torchvision", options: Options | None = None) -
     )
 
 
-def stem(options: Options) -> tuple[Node, ...]:
-    """The released stem, 299x299x3 to 35x35x192."""
+def stem(options: Options, input_size: int = 299) -> tuple[Node, ...]:
+    """The released stem, 299x299x3 to 35x35x192; for 151 pixels without its first stride, for 79 also without its pool_3a."""
     wide = options.filters
     return (
-        conv("conv_1a", wide(32), 3, stride=2, padding="valid"),
+        conv("conv_1a", wide(32), 3, stride=2 if input_size == 299 else 1, padding="valid"),
         conv("conv_2a", wide(32), 3, padding="valid"),
         conv("conv_2b", wide(64), 3),
-        halve("pool_3a"),
+        *((halve("pool_3a"),) if input_size > 79 else ()),
         conv("conv_3b", wide(80), 1),
         conv("conv_4a", wide(192), 3, padding="valid"),
         halve("pool_5a"),

@@ -12,8 +12,13 @@ from importlib.metadata import version
 
 from cyclopts import App, Parameter
 
+from inceptions.cli.convert import convert
 from inceptions.cli.cost import cost
+from inceptions.cli.data import data
+from inceptions.cli.doctor import doctor
 from inceptions.cli.evaluate import evaluate
+from inceptions.cli.explain import explain
+from inceptions.cli.features import features
 from inceptions.cli.models import models
 from inceptions.cli.predict import predict
 from inceptions.cli.train import train
@@ -29,9 +34,10 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 # In the order in which they are listed: the way of a photograph first, then the networks.
-COMMANDS: tuple[Callable[..., None], ...] = (train, evaluate, predict, cost, models)
+COMMANDS: tuple[Callable[..., None], ...] = (train, evaluate, predict, explain, features, cost, models, convert, doctor)
 for position, command in enumerate(COMMANDS):
     app.command(command, sort_key=position)
+app.command(data)
 
 
 def execute(arguments: Sequence[str]) -> int:

@@ -4,56 +4,119 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated, Literal
 
-from inceptions.cli.options import Flag, Precision, Workers
+from cyclopts import Parameter
+
+from inceptions.cli.options import Flag, Precision, Whole, Workers
 from inceptions.console import show
+from inceptions.errors import UsageError
 
 
 def evaluate(
-    weights: Path,
-    data: Path | None = None,
+    paths: Annotated[tuple[str, ...], Parameter(name="WEIGHTS… [DATA]")],
     /,
     *,
+    crops: str = "1",
+    scales: str | None = None,
+    size: Whole | None = None,
+    average: Literal["probabilities", "logits"] = "probabilities",
+    votes: str | None = None,
+    heads: Flag = False,
+    compare: Flag = False,
+    sheet: Path | None = None,
+    calibrate: Flag = False,
+    precision_wanted: float | None = None,
     workers: Workers = "auto",
     device: str = "auto",
     precision: Precision = "auto",
+    no_cache: Flag = False,
+    csv: Path | None = None,
     json: Flag = False,
     quiet: Flag = False,
 ) -> None:
     """Measure weights on labelled photographs.
 
-    The folder holds one folder of images for every class, named as the classes
-    of the weights, or a validation/, val/ or test/ with such folders. Without
-    a folder, a run is measured on the images it held out itself.
+    Weights are a run's folder (its best weights), a weight file, or the folder
+    of an ensemble, which stands for its models. Several are measured alone and
+    together, by the mean of their probabilities.
+
+    The data come last: a folder that holds one folder of images for every
+    class, named as the classes of the weights, or a validation/, val/ or test/
+    with such folders. Without data, runs are measured on the images that they
+    held out themselves. The last of several words names data unless it can
+    only mean weights: the folder of a run or an ensemble, or a file that ends
+    as weight files do.
 
     For example:
 
       inceptions evaluate runs/photos-googlenet-1
       inceptions evaluate runs/photos-googlenet-1 OTHER_PHOTOS/
-      inceptions evaluate weights.safetensors OTHER_PHOTOS/ --json
+      inceptions evaluate weights.safetensors OTHER_PHOTOS/ --crops 144
+      inceptions evaluate runs/a runs/b runs/c PHOTOS/
+      inceptions evaluate runs/a runs/b runs/c PHOTOS/ --crops 1,10,144
+      inceptions evaluate runs/a runs/b PHOTOS/ --compare --sheet changed.png
+      inceptions evaluate runs/a --calibrate --precision-wanted 0.98
+
+    Answers are kept in the user's cache folder: asking again costs nothing,
+    and one more model costs only that model.
 
     Args:
-        weights: A run's folder (its best weights), or a weight file.
-        data: Folder of labelled photographs.
-        workers: Processes that prepare images.
+        paths: Weights, and at the end the data.
+        crops: How an image is shown: 1 as the weight file says, 10, 12, 144 (GoogLeNet's), full (whole). Several: a table.
+        scales: Shorter sides of the resized image, as 256,288 [default: the published ones, in proportion to the size]
+        size: Side of what the network sees, in pixels [default: the weight file's]
+        average: What is averaged over crops and models.
+        votes: Weight of each model, as 1,1,2 [default: all equal]
+        heads: Measure each auxiliary head too, the mean of all, and for each image the surest one.
+        compare: Compare two models: which answers changed, and whether that may be chance.
+        sheet: With --compare, draw the images that changed into this PNG.
+        calibrate: Fit a temperature and a threshold, and write them into the weight file.
+        precision_wanted: With --calibrate, share of the sure answers that is to be right [default: 0.95]
+        workers: Threads that prepare images.
         device: auto, cpu, cuda, cuda:1 or mps.
         precision: auto: bf16 where the hardware is faster with it, else fp32.
+        no_cache: Ask the networks, whatever is kept, and keep nothing.
+        csv: Write the answer to every image into this file.
         json: Print one JSON document instead of text.
         quiet: No progress.
     """
-    from inceptions.data import open_evaluation
-    from inceptions.evaluate import evaluate as score
-    from inceptions.evaluate import own_images, write_text
+    from inceptions import evaluate as room
     from inceptions.train import reporter
-    from inceptions.weights import load_model
 
-    network, card = load_model(weights)
-    images = own_images(weights) if data is None else open_evaluation(data, card.classes)
+    modes = {"--compare": compare, "--calibrate": calibrate, "a table of several --crops": "," in crops}
+    chosen = [mode for mode, wanted in modes.items() if wanted]
+    if len(chosen) > 1:
+        raise UsageError(f"{chosen[0]} and {chosen[1]} exclude each other: ask for one after the other.")
+    if chosen and (heads or csv is not None):
+        raise UsageError(f"--heads and --csv go with a plain evaluation, not with {chosen[0]}.")
+    if (sheet is not None and not compare) or (precision_wanted is not None and not calibrate):
+        raise UsageError("--sheet goes with --compare, and --precision-wanted with --calibrate.")
+    if votes is not None and (compare or calibrate):
+        raise UsageError(f"--votes goes with several models that answer together, not with {chosen[0]}.")
+    protocols = room.protocols(crops, scales=scales or "", size=size, average=average)
+    shares = room.numbers("--votes", votes or "")
+    share = 0.95 if precision_wanted is None else precision_wanted
+    weights, data = room.sorted_out(paths)
+    found: room.Evaluation | room.Table | room.Comparison | room.Fitted
     with reporter(quiet=quiet) as progress:
+        models = room.opened(weights)
+        images = room.images_for(models, data)
         for note in images.notes:
             progress.say(note)
-        scored = score(network, card, images, workers=workers, device=device, precision=precision, reporter=progress)
+        cache = None if no_cache else room.default_cache()
+        asker = room.Asker(workers=workers, device=device, precision=precision, reporter=progress, cache=cache)
+        if len(protocols) > 1:
+            found = room.tabulate(models, images, asker, protocols=protocols, votes=shares)
+        elif calibrate:
+            found = room.calibrate(models, images, asker, protocol=protocols[0], precision_wanted=share)
+        elif compare:
+            found = room.compare(models, images, asker, protocol=protocols[0], sheet=sheet)
+        else:
+            found = room.evaluate_models(models, images, asker, protocol=protocols[0], heads=heads, votes=shares)
+            if csv is not None:
+                room.write_csv(found, images, csv)
     if json:
-        show(scored.to_dict())
+        show(found.to_dict())
     else:
-        write_text(scored, sys.stdout)
+        room.write_text(found, sys.stdout)

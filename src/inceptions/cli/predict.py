@@ -27,6 +27,9 @@ def predict(
     cannot be read are reported and passed over. A file given by name that
     cannot be read makes the command fail (3), after all other answers.
 
+    Weights that were calibrated (`inceptions evaluate --calibrate`) say of an
+    answer when it is not sure.
+
     For example:
 
       inceptions predict runs/photos-googlenet-1 cat.jpg

@@ -17,10 +17,10 @@ from inceptions.evaluate.text import percent
 from inceptions.files import write_text
 from inceptions.recipe import names, to_table
 from inceptions.recipe import recipe as published
+from inceptions.train.limits import waited, what_limited
 from inceptions.train.progress import clock
-from inceptions.train.runfolder import METRICS, PLOTS, RECIPE, Manifest, Row, read_manifest
+from inceptions.train.runfolder import METRICS, PLOTS, RECIPE, REPORT, Manifest, Row, read_manifest
 
-REPORT = "report.html"
 CURVES = ("accuracy", "loss")
 
 ENVIRONMENT = Environment(
@@ -53,6 +53,7 @@ def write_report(run: Path, evaluation: Evaluation) -> Path:
         title=f"{manifest.model} on {Path(manifest.data).name}",
         subtitle=subtitle(manifest),
         figures=list(figures(evaluation, rows)),
+        limit=what_limited(rows, manifest.recipe).sentence,
         evaluation=evaluation,
         best=best.epoch,
         curves=list(curves(run)),
@@ -88,6 +89,7 @@ def figures(evaluation: Evaluation, rows: Sequence[Row]) -> Iterator[tuple[str, 
     yield "validation loss", f"{evaluation.loss:.3f}"
     yield "epochs", str(rows[-1].epoch)
     yield "time", clock(rows[-1].seconds)
+    yield "waiting for images", percent(waited(rows))
 
 
 def curves(run: Path) -> Iterator[tuple[str, str]]:

@@ -73,10 +73,10 @@ def write_text(predictions: Iterable[Prediction], out: TextIO) -> None:
             case Prediction(error=str(error)):
                 out.write(f"{prediction.path}\n  not read: {error}\n")
             case Prediction(top=(guess,)):
-                out.write(f"{prediction.path}  {guess.label}  {percent(guess)}\n")
+                out.write(f"{prediction.path}  {guess.label}  {percent(guess)}{doubt(prediction)}\n")
             case Prediction(top=guesses):
                 lines = (f"  {percent(guess):>7}  {guess.label}\n" for guess in guesses)
-                out.write(f"{prediction.path}\n{''.join(lines)}")
+                out.write(f"{prediction.path}{doubt(prediction)}\n{''.join(lines)}")
         out.flush()
 
 
@@ -89,17 +89,23 @@ def write_json(predictions: Iterable[Prediction], out: TextIO) -> None:
 def write_csv(predictions: Iterable[Prediction], out: TextIO) -> None:
     """One line an image and class; an image that could not be read has one line with its error."""
     table = csv.writer(out, lineterminator="\n")
-    table.writerow(("path", "rank", "class", "index", "probability", "error"))
+    table.writerow(("path", "rank", "class", "index", "probability", "error", "sure"))
     for prediction in predictions:
         if prediction.error is not None:
-            table.writerow((prediction.path, "", "", "", "", prediction.error))
+            table.writerow((prediction.path, "", "", "", "", prediction.error, ""))
+        sure = "" if prediction.sure is None else str(prediction.sure).lower()
         for rank, guess in enumerate(prediction.top, start=1):
-            table.writerow((prediction.path, rank, guess.label, guess.index, f"{guess.probability:.6f}", ""))
+            table.writerow((prediction.path, rank, guess.label, guess.index, f"{guess.probability:.6f}", "", sure))
 
 
 def percent(guess: Guess) -> str:
     """The probability as people read it."""
     return f"{100 * guess.probability:.1f} %"
+
+
+def doubt(prediction: Prediction) -> str:
+    """What is added behind an answer that the weights' threshold does not call sure."""
+    return "  not sure" if prediction.sure is False else ""
 
 
 WRITERS = {"text": write_text, "json": write_json, "csv": write_csv}

@@ -20,6 +20,7 @@ from inceptions.errors import UsageError, unknown
 from inceptions.network import Network
 from inceptions.train.machine import choose_device
 from inceptions.weights import Card, Preprocess, load_model
+from inceptions.weights.calibration import Calibration
 
 Image = str | Path | bytes | BinaryIO | PIL.Image.Image
 """Whatever an image may come as: a path, a file's content, an open file, a Pillow image."""
@@ -47,11 +48,14 @@ class Prediction:
         path: where the image came from; None if it was not a file.
         top: the likeliest classes, best first; empty where the image could not be read.
         error: why it could not be read, as a part of a sentence; None where it could.
+        sure: whether the likeliest class is probable enough for the threshold of `inceptions evaluate --calibrate`; None
+            where there is no threshold, or it is not for the head that answers.
     """
 
     path: str | None
     top: tuple[Guess, ...] = ()
     error: str | None = None
+    sure: bool | None = None
 
     @property
     def label(self) -> str:
@@ -78,11 +82,11 @@ class Prediction:
         return self.top[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: `path`, and `top` (of `class`, `index`, `probability`) or `error`."""
+        """Plain values: `path`, and `top` (of `class`, `index`, `probability`), with `sure` if that is known, or `error`."""
         if self.error is not None:
             return {"path": self.path, "error": self.error}
         top = [{"class": guess.label, "index": guess.index, "probability": guess.probability} for guess in self.top]
-        return {"path": self.path, "top": top}
+        return {"path": self.path, "top": top} if self.sure is None else {"path": self.path, "top": top, "sure": self.sure}
 
 
 class Predictor:
@@ -91,12 +95,14 @@ class Predictor:
     Attributes:
         model: the network, in evaluation mode.
         card: what its weight file says about it.
+        calibration: the temperature and the threshold that it says are to be used; None if it has none.
     """
 
     def __init__(self, model: Network, card: Card, *, device: str = "auto") -> None:
         self.device = choose_device(device)
         self.model = model.eval().to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.card = card
+        self.calibration = Calibration.of(card)
         self._pixels = evaluation(card.preprocess)
 
     @property
@@ -180,9 +186,13 @@ class Predictor:
                 reasons.append(error.reason)
         rows = iter(self._guesses(torch.stack(pixels), top, head) if pixels else [])
         return [
-            Prediction(path=path, top=next(rows) if reason is None else (), error=reason)
+            Prediction(path=path, error=reason) if reason else self._prediction(path, next(rows), head)
             for (path, _), reason in zip(chunk, reasons, strict=True)
         ]
+
+    def _prediction(self, path: str | None, guesses: tuple[Guess, ...], head: str) -> Prediction:
+        threshold = self.calibration.threshold if self.calibration is not None and head == "main" else None
+        return Prediction(path=path, top=guesses, sure=None if threshold is None else guesses[0].probability >= threshold)
 
     @torch.inference_mode()
     def _guesses(self, pixels: Tensor, top: int, head: str) -> list[tuple[Guess, ...]]:
@@ -198,6 +208,8 @@ class Predictor:
         """`[batch, classes]`, of the head or heads asked for. The auxiliary ones are only run when they are."""
         logits: dict[str, Tensor] = {"main": self.model(batch)} if head == "main" else self.model.heads(batch)
         heads = {name: values.float().softmax(dim=1) for name, values in logits.items()}
+        if head == "main" and self.calibration is not None:
+            heads = {head: (logits[head].float() / self.calibration.temperature).softmax(dim=1)}
         if head not in (BEST, MEAN):
             return heads[head]
         # The deepest first: among heads that are equally sure, it answers.
@@ -209,18 +221,19 @@ class Predictor:
 
 
 def load(path: str | Path, *, device: str = "auto") -> Predictor:
-    """A predictor from a weight file, or from a run folder (its best weights).
+    """A predictor from weights.
 
     Args:
-        path: `weights.safetensors`, or the folder that holds it.
+        path: `weights.safetensors`, or the run folder that holds it; "hf:owner/name" on the Hugging Face Hub; or a published
+            checkpoint by its full name ("inception_v3.torchvision_in1k", see `inceptions models --weights`).
         device: "cpu", "cuda", …; "auto" takes a GPU if there is one.
 
     Raises:
         WeightsError: there is no weight file, or it is not one that can be read.
-        UsageError: no name of a device.
-        MachineError: the machine has no such device.
+        UsageError: no name of a device, or no address on the Hub.
+        MachineError: the machine has no such device, or the weights cannot be fetched.
     """
-    model, card = load_model(Path(path))
+    model, card = load_model(path)
     return Predictor(model, card, device=device)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 from inceptions.data import Images, Splits
@@ -30,7 +31,8 @@ def write_samples(images: Images, classes: tuple[str, ...], folder: Path) -> lis
             continue
         content = io.BytesIO()
         images.open(list(images.labels).index(label)).save(content, format="PNG")
-        path = folder / f"{name}.png"
+        # Names of classes come from data sets; they may hold a slash.
+        path = folder / (re.sub(r"[^\w ,.-]+", "_", name)[:100] + ".png")
         write_bytes(path, content.getvalue())
         written.append(path)
     return written
