@@ -80,7 +80,7 @@ def sheet(path: Path, splits: Splits, showing: Showing, *, title: str) -> None:
     draw.text((divide + GAP, 23), "in validation", FAINT, font)
     for row, name in enumerate(classes):
         top = HEADING + row * (CELL + LABEL + GAP)
-        draw.text((GAP, top), clipped(name, font, width - 2 * GAP), INK, font)
+        draw.text((GAP, top), clipped(name, font, divide - 2 * GAP), INK, font)
         shown = [*_trained(splits.train, row, showing), *[None] * TRAINED][:TRAINED]
         shown += _validated(splits.validation, row, showing)
         for column, pixels in enumerate(shown):
