@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 from torch import Tensor, nn
 
+from inceptions.cli import execute
 from inceptions.errors import UsageError, WeightsError
 from inceptions.network import Network, create_model
-from inceptions.weights import Card, Preprocess, open_any, save_weights
+from inceptions.weights import Card, Preprocess, open_any, read_weights, save_weights
 from inceptions.weights.containers import read
 from inceptions.weights.families.members import MEMBERS, Member
 from inceptions.weights.home import ENDINGS, FAMILIES, write_home
@@ -120,9 +123,67 @@ def test_what_a_family_cannot_hold_is_refused(tensorflows: tuple[dict[str, Tenso
 
 def test_one_family_s_file_can_go_to_another_s(tensorflows: tuple[dict[str, Tensor], Card], tmp_path: Path) -> None:
     tensors, about = tensorflows
-    write_home(tmp_path / "theirs.pth", tensors, about, "torchvision")
+    with pytest.raises(UsageError, match="googlenet/slim but computes otherwise"):
+        write_home(tmp_path / "theirs.pth", tensors, about, "torchvision")
+    willing = replace(about, variant="bn", options=replace(about.options, aux=False))
+    write_home(tmp_path / "theirs.pth", tensors, willing, "torchvision")
     opened = open_any(tmp_path / "theirs.pth", variant="slim", preprocess="tensorflow", classes="numbered")
     assert (opened.card.variant, opened.report is not None and opened.report.family) == ("slim", "torchvision")
     assert all(torch.equal(opened.tensors[name], tensors[name]) for name in tensors)
     save_weights(tmp_path / "ours.safetensors", opened.tensors, opened.card)
     assert open_any(tmp_path / "ours.safetensors").card == opened.card
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """torchvision's GoogLeNet with ten classes, but for its auxiliary heads: what its own tutorial's way of tuning leaves."""
+    network = torchvision.models.googlenet(weights=None, init_weights=False, num_classes=1000)
+    network.fc = torch.nn.Linear(1024, 10)
+    path = tmp_path_factory.mktemp("small") / "tuned.pth"
+    torch.save(network.state_dict(), path)
+    return path
+
+
+ASKED = ("--preprocess", "torchvision", "--classes", "numbered")
+
+
+def test_heads_that_do_not_fit_are_left_out_with_their_counters(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ours.safetensors"
+    assert execute(["convert", str(small), "-o", str(out), *ASKED]) == 0
+    _, card = read_weights(out)
+    assert (len(card.classes), card.options.aux) == (10, False)
+
+
+def test_the_file_that_is_read_is_not_written(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = small.read_bytes()
+    assert execute(["convert", str(small), "-o", str(small), "--to", "torchvision", *ASKED]) == 2
+    assert "it would be lost" in capsys.readouterr().err
+    assert small.read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "sentence"), [("ours.h5", "call it ours.safetensors"), (".", "is a folder")])
+def test_endings_and_folders(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, sentence: str) -> None:
+    assert execute(["convert", str(small), "-o", str(tmp_path / name), *ASKED]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_family_that_computes_otherwise_is_refused(tmp_path: Path) -> None:
+    network = create_model("inception_v3", aux=False, seed=0)
+    card = Card(
+        architecture="inception_v3",
+        variant="torchvision",
+        options=network.architecture.options,
+        classes=tuple(map(str, range(1000))),
+        preprocess=Preprocess.standard(299),
+    )
+    with pytest.raises(UsageError, match=r"answers would change\..*--variant tensorflow"):
+        write_home(tmp_path / "v3.h5", network.state_dict(), card, "keras")
+
+
+def test_a_negative_variance_is_damage(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = torch.load(small, weights_only=True)
+    state["inception4a.branch1.bn.running_var"][3] = -1
+    torch.save(state, tmp_path / "bad.pth")
+    assert execute(["convert", str(tmp_path / "bad.pth"), "-o", str(tmp_path / "o.safetensors"), *ASKED]) == 4
+    assert "negative variance" in capsys.readouterr().err

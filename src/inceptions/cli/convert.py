@@ -52,10 +52,11 @@ def convert(
         json: Print one JSON document instead of text.
     """
     from inceptions.weights import open_any, save_weights
-    from inceptions.weights.home import check_family, write_home
+    from inceptions.weights.home import check_family, check_output, left_behind, write_home
 
     if to is not None:
         check_family(to)
+    check_output(output, file, to)
     opened = open_any(
         file, group=group, variant=variant, preprocess=preprocess, classes=classes, background=background, partial=partial
     )
@@ -68,4 +69,6 @@ def convert(
         show({**found.to_dict(), "output": str(output), "to": to or "inceptions"})
         return
     print(found.text())
+    for sentence in left_behind(opened.card, to) if to else ():
+        print(f"{'note':<9} {sentence}")
     print(f"{'written':<9} {output}")

@@ -82,7 +82,7 @@ def write_text(predictions: Iterable[Prediction], out: TextIO) -> None:
 
 def write_json(predictions: Iterable[Prediction], out: TextIO) -> None:
     """One list, an object an image."""
-    json.dump([prediction.to_dict() for prediction in predictions], out, indent=2)
+    json.dump([prediction.to_dict() for prediction in predictions], out, indent=2, allow_nan=False)
     out.write("\n")
 
 

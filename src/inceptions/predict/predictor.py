@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from inceptions.data import ImageError, decode, evaluation, normalise
-from inceptions.errors import UsageError, unknown
+from inceptions.errors import UsageError, WeightsError, unknown
 from inceptions.network import Network
 from inceptions.train.machine import choose_device
 from inceptions.weights import Card, Preprocess, load_model
@@ -198,7 +198,10 @@ class Predictor:
     def _guesses(self, pixels: Tensor, top: int, head: str) -> list[tuple[Guess, ...]]:
         """Best classes for `pixels` (uint8, `[batch, channels, height, width]`)."""
         batch = normalise(pixels.to(self.device), self.preprocess).contiguous(memory_format=torch.channels_last)
-        best = self._probabilities(batch, head).topk(min(top, len(self.classes)))
+        probabilities = self._probabilities(batch, head)
+        if not bool(torch.isfinite(probabilities).all()):
+            raise WeightsError("The network's answer is not a number: its weights are damaged. `inceptions doctor` says where.")
+        best = probabilities.topk(min(top, len(self.classes)))
         return [
             tuple(Guess(self.classes[i], i, probability) for i, probability in zip(indices, values, strict=True))
             for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)

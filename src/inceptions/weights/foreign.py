@@ -274,3 +274,5 @@ def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
             raise WeightsError(
                 f"{path} holds values that are not finite (our {name}): it is damaged, or its training diverged."
             )
+        if name.endswith(".running_var") and bool((tensor < 0).any()):
+            raise WeightsError(f"{path} holds a negative variance (our {name}): it is damaged.")

@@ -104,6 +104,13 @@ class Preprocess:
             case "shorter_side":
                 return f"one centre crop of {size} from the image resized to a shorter side of {self.resize_to} ({how})"
 
+    def scale(self) -> str:
+        """What becomes of a pixel's value, in words."""
+        if {*self.mean, *self.std} == {0.5}:
+            return "from -1 to 1"
+        mean, std = (", ".join(f"{value:.4g}" for value in dict.fromkeys(values)) for values in (self.mean, self.std))
+        return f"from 0 to 1, less {mean}, divided by {std}"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON or TOML."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}

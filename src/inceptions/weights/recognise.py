@@ -74,7 +74,9 @@ def recognise(file: Checkpoint, *, group: str | None = None, variant: str | None
     classes = outputs_of(tensors, heads["main"])
     if classes is None:
         classes = _adopt(tensors, member, heads["main"], notes)
-    aux, left_out = _auxiliary(tensors, heads, classes, notes)
+    aux, unfit = _auxiliary(tensors, heads, classes, notes)
+    # With the counters, which a head may have or not.
+    of_unfit = (pair.theirs for pair in member.map().pairs if pair.ours.partition(".")[0] in unfit)
     network, why = _variant(match, variant)
     whole = len([pair for pair in member.map().pairs if pair.otherwise is None])
     found = sum(pair.otherwise is None and pair.theirs in tensors for pair in member.map().pairs)
@@ -95,7 +97,7 @@ def recognise(file: Checkpoint, *, group: str | None = None, variant: str | None
         why=tuple(reasons),
         notes=tuple(notes),
         ignored=match.ignored,
-        left_out=left_out,
+        left_out=tuple(name for name in of_unfit if name in tensors),
     )
 
 
@@ -142,7 +144,7 @@ def _auxiliary(
         notes.append(f"of the auxiliary heads only {', '.join(there)} is there: left out")
     if len(heads) > 1 and not there:
         notes.append("there are no auxiliary heads")
-    return False, tuple(pair.theirs for pairs in there.values() for pair in pairs if pair.theirs in tensors)
+    return False, tuple(there)
 
 
 def _variant(match: Match, asked: str | None) -> tuple[str, tuple[str, ...]]:

@@ -79,6 +79,7 @@ class Report:
             ("why", "; ".join(self.why)),
             ("classes", classes),
             ("images", f"{card.preprocess.describe()}, {card.preprocess.channels} ({self.preprocess_why})"),
+            ("values", card.preprocess.scale()),
             (
                 "tensors",
                 f"{self.used} used, each once; {listed('missing', self.missing)}; {listed('unexpected', self.unexpected)}",
