@@ -187,3 +187,12 @@ def test_a_negative_variance_is_damage(small: Path, tmp_path: Path, capsys: pyte
     torch.save(state, tmp_path / "bad.pth")
     assert execute(["convert", str(tmp_path / "bad.pth"), "-o", str(tmp_path / "o.safetensors"), *ASKED]) == 4
     assert "negative variance" in capsys.readouterr().err
+
+
+def test_a_single_output_is_not_a_choice(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = torch.load(small, weights_only=True)
+    state |= {name: state[name][:1] for name in ("fc.weight", "fc.bias")}
+    torch.save(state, tmp_path / "sigmoid.pth")
+    assert execute(["convert", str(tmp_path / "sigmoid.pth"), "-o", str(tmp_path / "o.safetensors"), *ASKED]) == 4
+    assert "a single output" in capsys.readouterr().err
+    assert not (tmp_path / "o.safetensors").exists()

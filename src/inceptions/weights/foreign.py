@@ -99,6 +99,12 @@ def open_foreign(
     """
     file = read(path)
     found = recognise(file, group=group, variant=variant)
+    if found.classes == 1 and not trunk:
+        raise WeightsError(
+            f"{path} has a single output, the answer of a sigmoid to one question; the classifiers here choose between "
+            "classes, and would always be sure of their only one. Train a classifier on its trunk: "
+            "inceptions train PHOTOS/ --weights FILE."
+        )
     tensors, converted = _floats(found, path)
     architecture, fit, rest = _fitted(found, tensors, path, partial)
     digest = _digest(path)
