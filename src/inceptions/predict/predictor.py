@@ -162,7 +162,7 @@ class Predictor:
         pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
         waiting: deque[list[tuple[str | None, Future[Tensor]]]] = deque()
         try:
-            while chunk := [(_path(image), pool.submit(self._prepare, image)) for image in islice(images, BATCH)]:
+            while chunk := [(_path(image), pool.submit(self.prepare, image)) for image in islice(images, BATCH)]:
                 waiting.append(chunk)
                 if len(waiting) > 1:
                     yield from self._answer(waiting.popleft(), top, head)
@@ -171,8 +171,21 @@ class Predictor:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _prepare(self, image: Image) -> Tensor:
+    def prepare(self, image: Image) -> Tensor:
+        """An image as `answer` takes it. May be called from several threads at once.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
         return self._pixels(decode(Path(image) if isinstance(image, str) else image))
+
+    def answer(self, prepared: Sequence[Tensor], *, top: int = 5, head: str = "main") -> list[Prediction]:
+        """The answers for images that `prepare` made ready, in one pass through the network.
+
+        Raises:
+            WeightsError: the network's answer is not a number.
+        """
+        return [self._prediction(None, guesses, head) for guesses in self._guesses(torch.stack(list(prepared)), top, head)]
 
     def _answer(self, chunk: list[tuple[str | None, Future[Tensor]]], top: int, head: str) -> list[Prediction]:
         """One forward pass for the readable ones of a chunk."""

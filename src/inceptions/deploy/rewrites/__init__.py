@@ -1,0 +1,1 @@
+"""Graphs that compute the same faster: one file a rewrite."""
