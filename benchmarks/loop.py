@@ -19,9 +19,9 @@ from inceptions.data import Augment, Splits
 from inceptions.recipe import Recipe, recipe
 from inceptions.train.loop import Loop
 from inceptions.train.progress import Silent
-from inceptions.train.runfolder import RunFolder
+from inceptions.train.run.folder import RunFolder
 from inceptions.train.session import Setup, opened
-from inceptions.train.tracking import Trackers
+from inceptions.train.watch.tracking import Trackers
 
 IMAGES, STEPS = 512, 16
 

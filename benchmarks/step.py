@@ -12,9 +12,9 @@ from torch.nn.functional import cross_entropy
 from benchmarks.interleaved import Measured, in_turn
 from inceptions.network import create_model
 from inceptions.recipe import recipe
-from inceptions.train import optimiser
-from inceptions.train.average import Average
-from inceptions.train.loss import AllHeads, objective
+from inceptions.train.optim import optimiser
+from inceptions.train.optim.average import Average
+from inceptions.train.optim.loss import AllHeads, objective
 
 BATCH, SIZE = 32, 128
 

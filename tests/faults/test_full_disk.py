@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from inceptions.cli import execute
 from inceptions.errors import MachineError
 from inceptions.train import read_manifest
-from inceptions.train.checkpoint import found
+from inceptions.train.run.checkpoint import found
 
 TINY = (
     "--model",

@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 
 from inceptions.errors import Interrupted, UsageError
 from inceptions.recipe import override
-from inceptions.train import Job, loop
+from inceptions.train import Job, loop, told
 from inceptions.train.ensemble import Ensemble, ensemble_size, members, train_ensemble
 from inceptions.train.loop import Loop
 from inceptions.train.progress import Silent
-from inceptions.train.runs import is_finished_ensemble
+from inceptions.train.run.job import is_finished_ensemble
 from inceptions.weights import load_model
 
 RECIPE = override(victim.RECIPE, ["epochs=1", "seed=7"])
@@ -52,7 +52,11 @@ def test_an_ensemble_and_what_it_says_together(tmp_path) -> None:
     assert runs == [tmp_path / "all" / "model-1", tmp_path / "all" / "model-2"]
     one, other = (load_file(run / "weights.safetensors") for run in runs)
     assert any(not torch.equal(one[name], other[name]) for name in one), "other samplings, other weights"
-    assert is_finished_ensemble(tmp_path / "all" / "ensemble.json")
+    record = tmp_path / "all" / "ensemble.json"
+    assert not is_finished_ensemble(record), "their reports are missing"
+    for run in runs:
+        (run / "report.html").touch()
+    assert is_finished_ensemble(record)
     # The first one is what a single run of that seed gives.
     alone = victim.go(tmp_path / "alone", recipe=RECIPE, precision="fp32")
     assert (outcome.models[0].accuracy, outcome.models[0].loss) == (alone.accuracy, alone.loss)
@@ -95,6 +99,34 @@ def test_stopped_in_the_second_model_it_goes_on_there(tmp_path, monkeypatch) -> 
     for one, other in zip(whole.models, resumed.models, strict=True):
         before, after = (load_file(model.run / "weights.safetensors") for model in (one, other))
         assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_each_model_is_told_when_it_is_done_and_again_if_its_report_is_missing(tmp_path) -> None:
+    done = []
+    options = {"device": "cpu", "precision": "fp32", "workers": 0, "checkpoint_every": 60.0, "reporter": Silent()}
+    job = asked(tmp_path / "all")
+
+    def finished(outcome) -> None:
+        done.append((outcome.run.name, len(outcome.held), outcome.answers is not None))
+        if len(done) != 2:
+            (outcome.run / "report.html").touch()
+
+    train_ensemble(job, 2, victim.small_splits(), finished=finished, **options)
+    assert done == [("model-1", 16, True), ("model-2", 16, True)]
+    train_ensemble(replace(job, resume=True), 2, victim.small_splits(), finished=finished, **options)
+    # It had come to its end, and what it answered is forgotten.
+    assert done[2:] == [("model-2", 16, False)]
+    assert is_finished_ensemble(tmp_path / "all" / "ensemble.json")
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_several_processes_are_refused_before_anything_is_written(tmp_path, monkeypatch, rank) -> None:
+    monkeypatch.setenv("RANK", str(rank))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="in one process, and there are 2: start it without a launcher") as caught:
+        go(asked(tmp_path / "all"))
+    assert told(caught.value) == (rank == 1), "the first process says it for all"
+    assert not (tmp_path / "all").exists()
 
 
 def test_how_many_models_a_job_means(tmp_path) -> None:

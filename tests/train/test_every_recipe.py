@@ -13,7 +13,7 @@ import pytest
 from inceptions.data import open_data
 from inceptions.recipe import names, override, recipe
 from inceptions.train import Outcome, loop, train
-from inceptions.train.finetune_weights import adapted, open_start
+from inceptions.train.tuning.start import adapted, open_start
 
 NETWORKS = ("googlenet", "bn_inception", "inception_v3", "inception_v4", "inception_resnet_v1", "inception_resnet_v2")
 # The smallest images that all of them take, in batches that leave several steps an epoch.

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inceptions.errors import MachineError, UsageError
-from inceptions.train.machine import Readback, choose_device, choose_precision, choose_workers, start
+from inceptions.train.machine import Readback, check_compiler, choose_device, choose_precision, choose_workers, start
 
 CPU = torch.device("cpu")
 
@@ -65,3 +65,14 @@ def test_numbers_come_back() -> None:
     for values in ([1.5, 2.0], [float("inf"), -1.0]):
         readback.fetch(torch.tensor(values))
         assert readback.numbers() == values
+
+
+def test_compiling_needs_a_compiler(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(MachineError, match=r"--compile needs a C\+\+ compiler, and g\+\+ is not here: install it"):
+        check_compiler(CPU)
+    check_compiler(torch.device("cuda"))
+    (tmp_path / "c++").touch(mode=0o755)
+    monkeypatch.setenv("CXX", "c++")
+    check_compiler(CPU)

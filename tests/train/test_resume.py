@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from inceptions.errors import UsageError
 from inceptions.recipe import Optim, Schedule, override
-from inceptions.train.runs import is_finished
+from inceptions.train.run.job import is_finished
 
 # Each process is forked from one that has everything imported and has computed nothing yet.
 FRESH = multiprocessing.get_context("forkserver")

@@ -16,12 +16,12 @@ from inceptions.data import Batch
 from inceptions.errors import UsageError
 from inceptions.network import create_model
 from inceptions.recipe import override
-from inceptions.train import optimiser
-from inceptions.train.balance import class_weights, effect
-from inceptions.train.checkpoint import Counters, State
-from inceptions.train.loss import objective
 from inceptions.train.machine import start
-from inceptions.train.recompute import recompute
+from inceptions.train.optim import optimiser
+from inceptions.train.optim.balance import class_weights, effect
+from inceptions.train.optim.loss import objective
+from inceptions.train.optim.recompute import recompute
+from inceptions.train.run.checkpoint import Counters, State
 from inceptions.train.step import OutOfMemory, Step, cut, dropout_seed, is_out_of_memory
 from inceptions.train.team import Team
 

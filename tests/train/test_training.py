@@ -20,9 +20,10 @@ from torch import nn
 from inceptions.data import Splits, open_data
 from inceptions.errors import DataError, DivergedError, Interrupted, MachineError, UsageError
 from inceptions.recipe import Optim, Schedule, override
-from inceptions.train import checkpoint, loop, read_manifest, step
-from inceptions.train.checkpoint import found
+from inceptions.train import loop, read_manifest, step
 from inceptions.train.progress import Silent
+from inceptions.train.run import checkpoint
+from inceptions.train.run.checkpoint import found
 from inceptions.train.step import dropout_seed
 from inceptions.weights import load_model
 
@@ -81,6 +82,8 @@ def test_the_saved_weights_give_the_validated_answers(tmp_path) -> None:
     held = victim.small_splits().validation
     answers = validate(network, evaluation_batches(held, card.preprocess, batch_size=5), card.preprocess)
     assert answers.accuracy == outcome.accuracy
+    torch.testing.assert_close(outcome.answers.logits, answers.logits)
+    assert outcome.answers.labels.equal(answers.labels)
     assert answers.loss == pytest.approx(outcome.loss, rel=1e-4)
 
 

@@ -23,7 +23,7 @@ from inceptions.recipe import Optim, Recipe, Schedule, View
 from inceptions.train import Silent, loop, told, train
 from inceptions.train.feed import Feed
 from inceptions.train.loop import Loop
-from inceptions.train.runfolder import RunFolder
+from inceptions.train.run.folder import RunFolder
 
 EPOCHS = 3
 STEPS = 4

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +17,8 @@ from inceptions.console import show, stoppable
 from inceptions.errors import InceptionsError
 
 if TYPE_CHECKING:
-    from inceptions.train import Ensemble, RangeTest
+    from inceptions.data import Splits
+    from inceptions.train import Ensemble, Outcome, RangeTest, Reporter
 
 
 @stoppable()
@@ -26,6 +30,7 @@ def train(
     variant: str | None = None,
     recipe: str | None = None,
     weights: str | None = None,
+    preprocess: str | None = None,
     run: Path | None = None,
     resume: Flag = False,
     accept_changes: Flag = False,
@@ -86,6 +91,7 @@ def train(
         variant: Which of the networks of that name [default: the first]
         recipe: One of --recipes [default: scratch for a folder, finetune with --weights]
         weights: Start from the weights in this file or run's folder; they decide the network.
+        preprocess: How images are shown to the network of --weights, where a foreign file does not say so; as for convert.
         run: Folder of the run [default: runs/DATA-MODEL-NUMBER]
         resume: Go on with the run in --run, or with the newest unfinished one.
         accept_changes: Resume even if recipe or images are not those the run began with; shows what differs.
@@ -104,7 +110,7 @@ def train(
         device: auto, cpu, cuda, cuda:1 or mps.
         precision: auto: bf16 where the hardware is faster with it, else fp32. fp16 for older GPUs.
         recompute: Compute maps twice instead of keeping them: less memory, a third more time.
-        compile_: Let torch compile the network: minutes at the start, faster steps then.
+        compile_: Let torch compile the network: minutes at the start; try it on GPUs, on the CPU GoogLeNet is a fifth slower.
         track: Tell the figures to a tracker too: tensorboard, wandb, mlflow, …; may be repeated.
         ignore: Leave out the images in this list, as `inceptions data check --write-ignore` writes it.
         strict_split: Refuse validation images that are training images too, instead of saying so.
@@ -112,12 +118,10 @@ def train(
         quiet: No progress.
     """
     from inceptions.data import open_data
-    from inceptions.evaluate import evaluate as score
-    from inceptions.evaluate import percent, write_report
+    from inceptions.evaluate import percent
     from inceptions.predict import an_image
-    from inceptions.train import clock, ensemble_size, find_rate, forecast, job, read_manifest, reporter, told, train_ensemble
+    from inceptions.train import clock, ensemble_size, find_rate, forecast, job, reporter, train_ensemble
     from inceptions.train import train as run_training
-    from inceptions.weights import load_model
 
     if recipes:
         list_recipes(recipe, json=json)
@@ -127,6 +131,7 @@ def train(
         data=data,
         recipe=recipe,
         weights=weights,
+        preprocess=preprocess,
         settings=(*set_, *(f"{name}={value}" for name, value in short.items() if value is not None)),
         model=model,
         variant=variant,
@@ -140,12 +145,13 @@ def train(
     # What is asked before training is asked of one model.
     models = None if dry_run or find_lr else ensemble_size(asked, ensemble)
     if models is not None:
-        with reporter(quiet=quiet) as progress:
+        with reporter(quiet=quiet) as progress, said_once():
             together = train_ensemble(
                 asked,
                 models,
                 splits,
                 reporter=progress,
+                finished=partial(report_on, splits=splits, workers=workers, device=device, reporter=progress),
                 device=device,
                 precision=precision,
                 workers=workers,
@@ -161,7 +167,7 @@ def train(
         "splits": splits,
         "recipe": asked.recipe,
         "run": asked.run,
-        "weights": asked.weights,
+        "weights": asked.start,
         "model": asked.model,
         "variant": asked.variant,
         "width": asked.width,
@@ -170,7 +176,7 @@ def train(
         "precision": precision,
         "workers": workers,
     }
-    with reporter(quiet=quiet) as progress:
+    with reporter(quiet=quiet) as progress, said_once():
         if dry_run:
             ahead = forecast(**wanted, fit=batch == "auto", forget=recompute, compiled=compile_, reporter=progress)
             show(ahead.to_dict()) if json else print(ahead.text())
@@ -178,29 +184,21 @@ def train(
         if find_lr:
             show_rate(find_rate(**wanted, forget=recompute, compiled=compile_, reporter=progress), json=json)
             return
-        try:
-            outcome = run_training(
-                **wanted,
-                resume=resume,
-                accept_changes=accept_changes,
-                fit=batch == "auto",
-                recompute=recompute,
-                compiled=compile_,
-                track=track,
-                reporter=progress,
-            )
-        except InceptionsError as error:
-            if told(error):
-                sys.exit(error.exit_code)
-            raise
+        outcome = run_training(
+            **wanted,
+            resume=resume,
+            accept_changes=accept_changes,
+            fit=batch == "auto",
+            recompute=recompute,
+            compiled=compile_,
+            track=track,
+            reporter=progress,
+        )
         if not outcome.leads:
             return
-        network, card = load_model(outcome.run)
-        used = read_manifest(outcome.run).precision
-        scored = score(network, card, outcome.held, workers=workers, device=device, precision=used, reporter=progress)
-    image = an_image(splits, outcome.run)
-    # Last: a run without a report is what a bare --resume looks for.
-    report = write_report(outcome.run, scored)
+        image = an_image(splits, outcome.run)
+        # Last: a run without a report is what a bare --resume looks for.
+        report = report_on(outcome, splits, workers=workers, device=device, reporter=progress)
     if json:
         best = {"epoch": outcome.best_epoch, "accuracy": outcome.accuracy, "loss": outcome.loss}
         speed = {
@@ -213,7 +211,7 @@ def train(
         return
     folder = shlex.quote(str(outcome.run))
     print(
-        f"accuracy  {percent(outcome.accuracy)} of {scored.n:,} held-out images, after epoch {outcome.best_epoch} of "
+        f"accuracy  {percent(outcome.accuracy)} of {len(outcome.held):,} held-out images, after epoch {outcome.best_epoch} of "
         f"{outcome.epochs} ({clock(outcome.seconds)})\n"
         f"run       {outcome.run}\n"
         f"report    {report}\n"
@@ -221,6 +219,47 @@ def train(
         f"limit     {outcome.limit.sentence}\n"
         f"next      inceptions predict {folder} {shlex.quote(str(image))}\n"
         f"          inceptions evaluate {folder}"
+    )
+
+
+@contextmanager
+def said_once() -> Iterator[None]:
+    """Leave an error that all of several processes have to the one that says it."""
+    from inceptions.train import told
+
+    try:
+        yield
+    except InceptionsError as error:
+        if told(error):
+            sys.exit(error.exit_code)
+        raise
+
+
+def report_on(outcome: Outcome, splits: Splits, *, workers: int | str, device: str, reporter: Reporter) -> Path:
+    """Write the report of a run that is over."""
+    from inceptions.evaluate import evaluate_trained, write_report
+    from inceptions.predict.explain import pairs
+    from inceptions.train import read_manifest
+    from inceptions.weights import load_model
+
+    network, card = load_model(outcome.run)
+    scored = evaluate_trained(
+        network,
+        card,
+        outcome.held,
+        outcome.answers,
+        precision=read_manifest(outcome.run).precision,
+        workers=workers,
+        device=device,
+        reporter=reporter,
+    )
+    return write_report(
+        outcome.run,
+        scored,
+        outcome.held,
+        splits=splits,
+        unread=outcome.unread,
+        explain=pairs(network, card, device=device),
     )
 
 
@@ -275,6 +314,6 @@ def show_ensemble(ensemble: Ensemble, *, json: bool) -> None:
         print(f"{model.run.name:<9} {percent(model.accuracy)}, after epoch {model.epoch}")
     print(
         f"together  {percent(ensemble.accuracy)} of {ensemble.n:,} held-out images, by the mean of their probabilities\n"
-        f"run       {ensemble.run}\n"
+        f"run       {ensemble.run}, a report in the folder of each model\n"
         f"next      inceptions evaluate {shlex.quote(str(ensemble.models[0].run))}"
     )

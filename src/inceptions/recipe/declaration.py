@@ -113,7 +113,10 @@ class Recipe:
             gradient to rounding. Batch norm sees each part alone, so networks that have it train a little differently.
         balance: how classes of unequal size are made equal: "none"; "loss" weights each image by one over its class's size;
             "sampler" shows every class equally often, in as many images an epoch as there are.
-        patience: the run ends after so many epochs without a better one; None trains all epochs. The schedule does not know.
+        validate_every: epochs from one validation to the next. The last epoch is validated in any case, and so is the last
+            one of each of `tuning`'s stages. The best weights are those of a validated epoch.
+        patience: the run ends after so many epochs without a better one, counted when an epoch is validated; None trains all
+            epochs. The schedule does not know.
         image_size: side of the training images in pixels, at the end of the growth.
         source_size: training images are first made smaller until their shorter side has this many pixels, never larger; None
             cuts crops out of the originals. Once reduced, a few thousand images fit into memory.
@@ -158,6 +161,7 @@ class Recipe:
     batch_size: Annotated[int, Between(2, 1_000_000)]
     accumulate: Count = 1
     balance: Literal["none", "loss", "sampler"] = "none"
+    validate_every: Count = 1
     patience: Count | None = None
     image_size: Side
     source_size: Side | None = None
@@ -208,6 +212,13 @@ class Recipe:
     def stepping_epochs(self) -> int:
         """The epochs that are made of updates: all, but for the first one of a recipe with `tuning`."""
         return self.epochs if self.tuning is None else self.epochs - 1
+
+    def validates(self, epoch: int) -> bool:
+        """Whether the validation images are looked at when an epoch (counted from 0) is over."""
+        if (epoch + 1) % self.validate_every == 0 or epoch + 1 == self.epochs:
+            return True
+        thawed = self.tuning.thawed if self.tuning is not None else None
+        return thawed is not None and thawed(epoch, self.epochs) != thawed(epoch + 1, self.epochs)
 
     def learning_rate(self, step: int, steps_per_epoch: int) -> float:
         """The rate of one update, as a pure function of the number of updates before it."""

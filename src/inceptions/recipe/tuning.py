@@ -32,7 +32,7 @@ class Tuning:
     """
 
     mirror: bool = False
-    l2: Positive = 0.002
+    l2: Positive = 0.01
     stages: tuple[str, ...] = ()
     rate_decay: Annotated[float, Between(0, 1, exclusive=True)] = 0.3
     statistics: Literal["frozen", "running"] = "frozen"
@@ -40,3 +40,14 @@ class Tuning:
     def __post_init__(self) -> None:
         """Refuse what does not fit."""
         settle(self)
+
+    def thawed(self, epoch: int, epochs: int) -> int:
+        """How many stages have begun in an epoch.
+
+        Args:
+            epoch: counted from 0; the first is the classifier's, before all stages.
+            epochs: of the whole recipe.
+        """
+        if epoch == 0 or not self.stages:
+            return 0
+        return min(len(self.stages), 1 + (epoch - 1) * len(self.stages) // (epochs - 1))

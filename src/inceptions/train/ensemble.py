@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,8 +23,10 @@ from inceptions.errors import Interrupted, UsageError
 from inceptions.files import write_text
 from inceptions.train.machine import choose_device
 from inceptions.train.progress import Reporter
-from inceptions.train.runfolder import RECIPE, read_manifest
-from inceptions.train.runs import ENSEMBLE, Job, is_finished, member
+from inceptions.train.run.folder import RECIPE, read_manifest
+from inceptions.train.run.job import ENSEMBLE, Job, is_finished, is_reported, member
+from inceptions.train.run.outcome import Outcome
+from inceptions.train.team import launched, not_mine
 from inceptions.train.training import train
 from inceptions.train.validation import Answers, validate
 from inceptions.weights import load_model
@@ -107,7 +109,16 @@ def members(asked: Job, models: int) -> list[Job]:
     ]
 
 
-def train_ensemble(asked: Job, models: int, splits: Splits, *, reporter: Reporter, device: str, **options: Any) -> Ensemble:
+def train_ensemble(
+    asked: Job,
+    models: int,
+    splits: Splits,
+    *,
+    reporter: Reporter,
+    device: str,
+    finished: Callable[[Outcome], object] | None = None,
+    **options: Any,
+) -> Ensemble:
     """Train what is left to train of an ensemble, and ask all of its models together.
 
     Args:
@@ -116,12 +127,15 @@ def train_ensemble(asked: Job, models: int, splits: Splits, *, reporter: Reporte
         splits: training and validation images.
         reporter: where progress goes.
         device: as for `train`.
+        finished: told what came of each model, before the next one begins; writes its report.
         options: more for `train`.
 
     Raises:
-        UsageError: the folder holds an ensemble and `asked.resume` is false; and all that `train` raises.
+        UsageError: the folder holds an ensemble and `asked.resume` is false, or there are several processes; and all that
+            `train` raises.
         Interrupted: with the command that goes on.
     """
+    refuse_several()
     record = asked.run / ENSEMBLE
     if record.is_file() and not asked.resume:
         raise UsageError(
@@ -130,11 +144,11 @@ def train_ensemble(asked: Job, models: int, splits: Splits, *, reporter: Reporte
     write_text(record, json.dumps({"models": models}) + "\n")
     jobs = members(asked, models)
     for number, job in enumerate(jobs, start=1):
-        if is_finished(job.run):
+        if is_reported(job.run) if finished else is_finished(job.run):
             continue
         reporter.say(f"Model {number} of {models}: {job.run}")
         try:
-            train(
+            outcome = train(
                 splits,
                 job.recipe,
                 run=job.run,
@@ -142,7 +156,7 @@ def train_ensemble(asked: Job, models: int, splits: Splits, *, reporter: Reporte
                 variant=job.variant,
                 width=job.width,
                 depth=job.depth,
-                weights=job.weights,
+                weights=job.start or job.weights,
                 resume=job.resume,
                 reporter=reporter,
                 device=device,
@@ -153,6 +167,8 @@ def train_ensemble(asked: Job, models: int, splits: Splits, *, reporter: Reporte
                 f"Stopped in model {number} of {models}; everything is saved. Go on with: inceptions train --resume --run "
                 f"{shlex.quote(str(asked.run))}"
             ) from error
+        if finished:
+            finished(outcome)
     together = ask([job.run for job in jobs], splits, choose_device(device))
     return Ensemble(
         run=asked.run,
@@ -161,6 +177,22 @@ def train_ensemble(asked: Job, models: int, splits: Splits, *, reporter: Reporte
         accuracy=together.accuracy,
         loss=together.loss,
     )
+
+
+def refuse_several() -> None:
+    """Refuse to be one of several processes: models that are trained one after the other would connect them anew for each.
+
+    Raises:
+        UsageError: `torchrun` or `accelerate launch` started more than one.
+    """
+    member = launched()
+    if member.size == 1:
+        return
+    error = UsageError(
+        f"--ensemble trains its models in one process, and there are {member.size}: start it without a launcher, or launch "
+        "each model by itself, with equal --set seed=… and its own --set data_seed=… and --run."
+    )
+    raise error if member.rank == 0 else not_mine(error)
 
 
 def score(run: Path) -> Model:

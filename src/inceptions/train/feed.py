@@ -14,7 +14,7 @@ from inceptions.errors import Interrupted
 from inceptions.recipe import Recipe
 from inceptions.train.interrupts import Interrupts
 from inceptions.train.progress import Reporter
-from inceptions.train.runfolder import fingerprint
+from inceptions.train.run.folder import fingerprint
 
 # What one validation batch may hold more than a training batch: nothing is kept for a backward pass.
 VALIDATION_BATCH = 2

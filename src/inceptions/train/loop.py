@@ -20,22 +20,22 @@ from torch import Tensor
 from inceptions.data import Batch
 from inceptions.errors import DivergedError, Interrupted
 from inceptions.recipe import Recipe
-from inceptions.train import checkpoint
-from inceptions.train.checkpoint import Best, State
-from inceptions.train.divergence import diverged
 from inceptions.train.feed import Feed
 from inceptions.train.interrupts import Interrupts
-from inceptions.train.limits import what_limited
-from inceptions.train.outcome import Outcome
-from inceptions.train.pace import Pace
-from inceptions.train.plots import draw_history
 from inceptions.train.progress import Reporter
-from inceptions.train.runfolder import BEST, LAST, PLOTS, Row, RunFolder
-from inceptions.train.stages import Stages
+from inceptions.train.run import checkpoint
+from inceptions.train.run.checkpoint import Best, State
+from inceptions.train.run.folder import BEST, LAST, PLOTS, Row, RunFolder
+from inceptions.train.run.outcome import Outcome
 from inceptions.train.step import Step, length
 from inceptions.train.team import Team
-from inceptions.train.tracking import Trackers
+from inceptions.train.tuning.stages import Stages
 from inceptions.train.validation import Answers, validate
+from inceptions.train.watch.divergence import diverged
+from inceptions.train.watch.limits import what_limited
+from inceptions.train.watch.pace import Pace
+from inceptions.train.watch.plots import draw_history
+from inceptions.train.watch.tracking import Trackers
 from inceptions.weights import Card, save_weights
 
 # At most this share of the time goes into saving, however slow the disk.
@@ -94,6 +94,7 @@ class Loop:
         self.trackers = trackers
         # The best weights wait in memory for the next checkpoint: short epochs would otherwise be spent on writing.
         self.best: dict[str, Tensor] | None = None
+        self.answers: Answers | None = None
         self.clock = self.saved_at = time.monotonic()
         self.save_cost = 0.0
         self.pace = Pace(recipe, feed.steps_per_epoch, state.counters)
@@ -109,7 +110,7 @@ class Loop:
         try:
             while not self.over():
                 self.train_epoch()
-                self.finish_epoch(self.validate())
+                self.finish_epoch(self.validate() if self.recipe.validates(self.state.counters.epoch) else None)
         except DivergedError:
             self.team.lead(self.save_best)
             raise
@@ -130,14 +131,19 @@ class Loop:
             limit=what_limited(rows, self.recipe),
             rows=rows,
             held=self.feed.validated,
+            answers=self.answers,
+            unread=tuple(self.feed.trained.skipped),
             leads=self.team.leads,
         )
 
     def over(self) -> bool:
         """Whether the run has come to its end."""
         counters, patience = self.state.counters, self.recipe.patience
-        lasting = counters.epoch - counters.best.epoch if counters.best is not None else 0
-        return counters.epoch >= self.recipe.epochs or (patience is not None and lasting >= patience)
+        if counters.epoch >= self.recipe.epochs:
+            return True
+        if patience is None or counters.best is None or not self.recipe.validates(counters.epoch - 1):
+            return False
+        return counters.epoch - counters.best.epoch >= patience
 
     def position(self) -> int:
         """Updates before the next one in a run of this recipe: what the learning rate depends on."""
@@ -236,19 +242,27 @@ class Loop:
                 yield batch
         assert next(batches, None) is None
 
-    def finish_epoch(self, answers: Answers) -> None:
-        """Write down what the epoch came to, keep its weights if they are the best, begin the next."""
-        counters, accuracy, loss = self.state.counters, answers.accuracy, answers.loss
+    def finish_epoch(self, answers: Answers | None) -> None:
+        """Write down what the epoch came to, keep its weights if they are the best, begin the next.
+
+        Args:
+            answers: to the validation images; None in an epoch that is not validated.
+        """
+        counters = self.state.counters
         trained = self.row("train", counters.loss_sum / counters.seen, counters.correct / counters.seen)
-        validated = self.row("validation", loss, accuracy)
+        validated = self.row("validation", answers.loss, answers.accuracy) if answers is not None else None
         counters.epoch += 1
-        better = counters.best is None or counters.best.beaten_by(accuracy, loss)
+        better = validated is not None and (
+            counters.best is None or counters.best.beaten_by(validated.accuracy, validated.loss)
+        )
         if better:
-            counters.best = Best(epoch=counters.epoch, accuracy=accuracy, loss=loss)
+            assert validated is not None
+            self.answers = answers
+            counters.best = Best(epoch=counters.epoch, accuracy=validated.accuracy, loss=validated.loss)
             if self.team.leads:
                 self.best = {name: tensor.detach().clone() for name, tensor in self.state.result.state_dict().items()}
         counters.begin_epoch()
-        rows = (trained, validated)
+        rows = (trained,) if validated is None else (trained, validated)
         self.folder.rows.extend(rows)
         self.team.lead(self.folder.write_rows)
         self.trackers.epoch(counters.step, rows)
@@ -259,14 +273,14 @@ class Loop:
         _, due = self.team.agree(None, due=over or self.checkpoint_due(self.checkpoint_every / 3))
         if due:
             began = time.monotonic()
-            self.team.lead(partial(self.save_last, counters.epoch, accuracy, loss))
+            self.team.lead(partial(self.save_last, counters.epoch, validated))
             # Last: a run that is killed before this line repeats what is above it.
             self.checkpoint(began)
         self.tick()
 
-    def save_last(self, epoch: int, accuracy: float, loss: float) -> None:
+    def save_last(self, epoch: int, validated: Row | None) -> None:
         """Write the weights of the epoch that is over, and the pictures."""
-        save_weights(self.folder.path / LAST, self.state.result, self.scored_card(epoch, accuracy, loss))
+        save_weights(self.folder.path / LAST, self.state.result, self.scored_card(epoch, validated))
         draw_history(self.folder.rows, self.folder.path / PLOTS)
 
     def row(self, split: Literal["train", "validation"], loss: float, accuracy: float) -> Row:
@@ -310,7 +324,7 @@ class Loop:
         """Write the best weights if they are not written yet."""
         best = self.state.counters.best
         if self.best is not None and best is not None:
-            save_weights(self.folder.path / BEST, self.best, self.scored_card(best.epoch, best.accuracy, best.loss))
+            save_weights(self.folder.path / BEST, self.best, self.scored_card(best.epoch, best))
             self.best = None
 
     def stop_if_asked(self, *, due: bool = False) -> bool:
@@ -337,10 +351,10 @@ class Loop:
             )
         )
 
-    def scored_card(self, epoch: int, accuracy: float, loss: float) -> Card:
-        """The card of weights with their scores."""
-        scores = {"epoch": epoch, "validation_accuracy": accuracy, "validation_loss": loss}
-        return replace(self.card, provenance={**self.card.provenance, **scores})
+    def scored_card(self, epoch: int, scored: Row | Best | None) -> Card:
+        """The card of an epoch's weights, with their scores if they have any."""
+        scores = {} if scored is None else {"validation_accuracy": scored.accuracy, "validation_loss": scored.loss}
+        return replace(self.card, provenance={**self.card.provenance, "epoch": epoch, **scores})
 
     def tick(self) -> float:
         """Seconds since the last call; they are added to the run's."""

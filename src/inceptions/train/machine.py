@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,40 +17,13 @@ from accelerate.utils import ProjectConfiguration
 from torch import Tensor
 
 from inceptions.errors import MachineError, UsageError, unknown
+from inceptions.network.device import choose_device as choose_device
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS = ("auto", *get_args(Precision))
 MOST_WORKERS = 8
 # Numbers of glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-
-
-def choose_device(wanted: str = "auto") -> torch.device:
-    """The device to compute on: the named one, or the first GPU if there is one, or the CPU.
-
-    Args:
-        wanted: "auto", "cpu", "cuda" or "mps", with an index if need be ("cuda:1").
-
-    Raises:
-        UsageError: no name of a device.
-        MachineError: this machine does not have it.
-    """
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(wanted)
-    except RuntimeError:
-        raise unknown("device", wanted, ("auto", "cpu", "cuda", "mps")) from None
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if device.type not in there:
-        raise unknown("device", wanted, ("auto", *there))
-    if not there[device.type]:
-        raise MachineError(f"There is no {wanted} on this machine that torch {torch.__version__} can use. Try --device auto.")
-    return device
 
 
 def choose_precision(wanted: str, device: torch.device) -> Precision:
@@ -83,6 +57,20 @@ def _fast_bf16(device: torch.device) -> bool:
         has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
         return bool(has.get("amx_bf16") or has.get("avx512_bf16"))
     return False
+
+
+def check_compiler(device: torch.device) -> None:
+    """Refuse to let torch compile where it would find no C++ compiler.
+
+    Raises:
+        MachineError: says what to install.
+    """
+    wanted = os.environ.get("CXX", "g++")
+    if device.type == "cpu" and shutil.which(wanted) is None:
+        raise MachineError(
+            f"--compile needs a C++ compiler, and {wanted} is not here: install it (apt install g++), name another one in the "
+            "variable CXX, or leave --compile out."
+        )
 
 
 def choose_workers(wanted: str | int, device: torch.device) -> int:

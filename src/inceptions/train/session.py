@@ -15,20 +15,21 @@ from inceptions.data import Splits
 from inceptions.errors import Interrupted, MachineError, UsageError
 from inceptions.network import from_architecture
 from inceptions.recipe import Recipe
-from inceptions.train import optimiser
-from inceptions.train.average import Average
-from inceptions.train.balance import class_weights
-from inceptions.train.checkpoint import Counters, State
 from inceptions.train.feed import Feed
-from inceptions.train.finetune_weights import Start, begin_with
 from inceptions.train.interrupts import Interrupts
-from inceptions.train.knobs import set_knobs
-from inceptions.train.machine import Precision, choose_device, choose_precision, choose_workers, start
+from inceptions.train.machine import Precision, check_compiler, choose_device, choose_precision, choose_workers, start
+from inceptions.train.optim import optimiser
+from inceptions.train.optim.average import Average
+from inceptions.train.optim.balance import class_weights
+from inceptions.train.optim.knobs import set_knobs
+from inceptions.train.optim.recompute import recompute
 from inceptions.train.progress import Reporter, Silent
-from inceptions.train.recompute import recompute
-from inceptions.train.stages import Stages, stages_of
+from inceptions.train.run.checkpoint import Counters, State
 from inceptions.train.step import Step
 from inceptions.train.team import Team
+from inceptions.train.tuning.stages import Stages, stages_of
+from inceptions.train.tuning.start import Start, begin_with
+from inceptions.train.watch.warming import cold
 from inceptions.weights import Card
 
 
@@ -64,7 +65,7 @@ class Setup:
         splits: Splits,
         recipe: Recipe,
         *,
-        weights: str | Path | None = None,
+        weights: str | Path | Start | None = None,
         model: str = "googlenet",
         variant: str | None = None,
         width: float = 1.0,
@@ -79,7 +80,7 @@ class Setup:
 
         Raises:
             UsageError: an unknown name, a number out of range, images below the network's minimum.
-            MachineError: there is no such device.
+            MachineError: there is no such device, or no compiler for it.
         """
         options = Options(
             num_classes=len(splits.classes),
@@ -92,6 +93,8 @@ class Setup:
         architecture = start_from.network.architecture if start_from else declare(model, variant, options)
         check_sizes(recipe, architecture)
         chosen = choose_device(device)
+        if compiled:
+            check_compiler(chosen)
         return cls(
             splits=splits,
             recipe=recipe,
@@ -227,6 +230,10 @@ class Session:
             f"{setup.architecture.full_name}, recipe {recipe.name}: {phases(recipe, feed.steps_per_epoch)}{parts}; "
             f"{setup.device}, {setup.precision}, {workers}{processes}.",
         ]
+
+    def warning(self, recipe: Recipe, state: State, feed: Feed) -> str:
+        """What is to be said before a run that can be seen to be too short; "" if nothing is."""
+        return cold(state.network, recipe, feed.steps_per_epoch) if self.setup.start_from is None else ""
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from inceptions.data import Batch, batch_seed, mixed, normalise
 from inceptions.data.shares import counts
 from inceptions.errors import MachineError
 from inceptions.recipe import Recipe
-from inceptions.train.checkpoint import State
-from inceptions.train.loss import AllHeads, objective
 from inceptions.train.machine import Readback
-from inceptions.train.optimiser import set_rate
+from inceptions.train.optim.loss import AllHeads, objective
+from inceptions.train.optim.optimiser import set_rate
+from inceptions.train.run.checkpoint import State
 from inceptions.train.team import Team
 
 # What torch says when the memory of the CPU is used up; that of a GPU has a class of its own.

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -30,6 +30,7 @@ BROKEN = ("Connection closed by peer", "Connection reset by peer", "Broken pipe"
 PATIENCE = 3.0
 """Seconds that a process which closed its connections may take to end."""
 TOLD = "the first process tells it"
+RESUME = "training cannot go on without it", "The last checkpoint is whole: start all processes again with --resume."
 
 
 class Team:
@@ -37,12 +38,14 @@ class Team:
 
     Args:
         accelerator: connected to the others already.
+        without: what cannot be done without one of them, and what to do then.
 
     Attributes:
         member: which of how many this process is.
     """
 
-    def __init__(self, accelerator: Accelerator) -> None:
+    def __init__(self, accelerator: Accelerator, *, without: tuple[str, str] = RESUME) -> None:
+        self._without = without
         self.member = Member(accelerator.process_index, accelerator.num_processes)
         self._members: list[tuple[str, int]] = []
         # Words and counts go from CPU to CPU, whatever the gradients take: nobody has to wait for a GPU.
@@ -88,9 +91,7 @@ class Team:
 
     def common(self, error: InceptionsError) -> InceptionsError:
         """Mark an error that every process raises, so that only the first one's is shown (`told`)."""
-        if not self.leads:
-            error.add_note(TOLD)
-        return error
+        return error if self.leads else not_mine(error)
 
     def agree(self, requested: str | None, due: bool = False) -> tuple[str | None, bool]:
         """The signal that any process got, if one did, and whether anything is due for any; all get the same answer."""
@@ -110,6 +111,24 @@ class Team:
         with self.guarded():
             dist.all_reduce(summed, group=self._group)
         return [float(value) for value in summed.tolist()]
+
+    def gathered(self, work: Callable[[], T]) -> list[T]:
+        """Let every process do something; all get the results of all, by rank, or the error of the first that failed.
+
+        Raises:
+            InceptionsError: what `work` raised in one of them, in every process.
+            MachineError: a process is gone.
+        """
+        mine: tuple[T | None, InceptionsError | None]
+        try:
+            mine = work(), None
+        except InceptionsError as error:
+            mine = None, error
+        found = self._everyones(mine)
+        failed = next((error for _, error in found if error is not None), None)
+        if failed is not None:
+            raise self.common(failed)
+        return [cast(T, result) for result, _ in found]
 
     def gather(self, rows: Tensor, n: int) -> Tensor:
         """All of `n` rows, in order, of which this process has numbers `rank`, `rank + size`, …
@@ -164,8 +183,8 @@ class Team:
             if self.size == 1 or not (isinstance(error, dist.DistError) or any(word in str(error) for word in BROKEN)):
                 raise
             raise MachineError(
-                f"{self._missing()} ended, and training cannot go on without it; its own message says why, if it had time for "
-                "one. The last checkpoint is whole: start all processes again with --resume."
+                f"{self._missing()} ended, and {self._without[0]}; its own message says why, if it had time for one. "
+                f"{self._without[1]}"
             ) from error
 
     def close(self) -> None:
@@ -194,6 +213,17 @@ class Team:
             return f"One of the other {self.size} processes"
         names = " and ".join(f"{rank}" for rank in gone)
         return f"Process {names} (rank {names} of {self.size}, counted from 0)"
+
+
+def launched() -> Member:
+    """Which of several processes a launcher started this one as, before they are connected."""
+    return Member(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+
+
+def not_mine(error: InceptionsError) -> InceptionsError:
+    """Mark an error as one that the first process tells."""
+    error.add_note(TOLD)
+    return error
 
 
 def told(error: InceptionsError) -> bool:

@@ -1,0 +1,1 @@
+"""Before a run: what it will take, which rate suits it, how much of a batch fits."""
