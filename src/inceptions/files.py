@@ -49,6 +49,14 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def place(written: Path, path: Path) -> None:
+    """Let a complete file take the place of `path`, on the same file system."""
+    with explained(path):
+        _sync(written)
+        written.replace(path)
+        _sync(path.parent)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace `path` by `content` as a whole."""
     with replacing(path) as temporary:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from inceptions.cli.options import Flag, Precision, Whole, Workers
+from inceptions.cli.options import Engine, EnginePrecision, Flag, Whole, Workers
+from inceptions.cli.train import said_once
 from inceptions.console import show
 from inceptions.errors import UsageError
 
@@ -29,9 +31,11 @@ def evaluate(
     precision_wanted: float | None = None,
     workers: Workers = "auto",
     device: str = "auto",
-    precision: Precision = "auto",
+    engine: Engine | None = None,
+    precision: EnginePrecision = "auto",
     no_cache: Flag = False,
     csv: Path | None = None,
+    report: Path | None = None,
     json: Flag = False,
     quiet: Flag = False,
 ) -> None:
@@ -57,6 +61,10 @@ def evaluate(
       inceptions evaluate runs/a runs/b runs/c PHOTOS/ --crops 1,10,144
       inceptions evaluate runs/a runs/b PHOTOS/ --compare --sheet changed.png
       inceptions evaluate runs/a --calibrate --precision-wanted 0.98
+      inceptions evaluate runs/a OTHER_PHOTOS/ --report other.html
+
+    Several processes, one for each GPU, share the images when they are
+    launched so: torchrun --nproc-per-node 2 -m -- inceptions evaluate …
 
     Answers are kept in the user's cache folder: asking again costs nothing,
     and one more model costs only that model.
@@ -75,21 +83,25 @@ def evaluate(
         precision_wanted: With --calibrate, share of the sure answers that is to be right [default: 0.95]
         workers: Threads that prepare images.
         device: auto, cpu, cuda, cuda:1 or mps.
-        precision: auto: bf16 where the hardware is faster with it, else fp32.
+        engine: What computes, if not torch as it is: auto, eager, compiled, openvino or onnxruntime.
+        precision: auto: bf16 where the hardware is faster with it, else fp32; of an engine or an exported file, as fits it.
         no_cache: Ask the networks, whatever is kept, and keep nothing.
         csv: Write the answer to every image into this file.
+        report: Write everything, with pictures of the surest mistakes, on one page into this file.
         json: Print one JSON document instead of text.
         quiet: No progress.
     """
     from inceptions import evaluate as room
-    from inceptions.train import reporter
+    from inceptions.deploy.opening import opener
+    from inceptions.predict.explain import pairs
+    from inceptions.train import Silent, reporter
 
     modes = {"--compare": compare, "--calibrate": calibrate, "a table of several --crops": "," in crops}
     chosen = [mode for mode, wanted in modes.items() if wanted]
     if len(chosen) > 1:
         raise UsageError(f"{chosen[0]} and {chosen[1]} exclude each other: ask for one after the other.")
-    if chosen and (heads or csv is not None):
-        raise UsageError(f"--heads and --csv go with a plain evaluation, not with {chosen[0]}.")
+    if chosen and (heads or csv is not None or report is not None):
+        raise UsageError(f"--heads, --csv and --report go with a plain evaluation, not with {chosen[0]}.")
     if (sheet is not None and not compare) or (precision_wanted is not None and not calibrate):
         raise UsageError("--sheet goes with --compare, and --precision-wanted with --calibrate.")
     if votes is not None and (compare or calibrate):
@@ -97,15 +109,21 @@ def evaluate(
     protocols = room.protocols(crops, scales=scales or "", size=size, average=average)
     shares = room.numbers("--votes", votes or "")
     share = 0.95 if precision_wanted is None else precision_wanted
+    if report is not None:
+        room.check_name(report)
     weights, data = room.sorted_out(paths)
+    on_torch = "auto" if precision == "int8" else precision
+    began = time.monotonic()
     found: room.Evaluation | room.Table | room.Comparison | room.Fitted
-    with reporter(quiet=quiet) as progress:
-        models = room.opened(weights)
-        images = room.images_for(models, data)
+    with reporter(quiet=quiet) as bars, said_once(), room.joined(device=device, precision=on_torch) as team:
+        progress = bars if team is None or team.leads else Silent()
+        opening = opener(engine=engine, precision=precision, device=device, every_head=heads, say=progress.say)
+        models, images = room.opened_by_all(team, weights, data, opening)
+        explain = None if report is None else pairs(models[0].network, models[0].card, device=device)
         for note in images.notes:
             progress.say(note)
         cache = None if no_cache else room.default_cache()
-        asker = room.Asker(workers=workers, device=device, precision=precision, reporter=progress, cache=cache)
+        asker = room.Asker(workers=workers, device=device, precision=on_torch, reporter=progress, cache=cache, team=team)
         if len(protocols) > 1:
             found = room.tabulate(models, images, asker, protocols=protocols, votes=shares)
         elif calibrate:
@@ -114,8 +132,22 @@ def evaluate(
             found = room.compare(models, images, asker, protocol=protocols[0], sheet=sheet)
         else:
             found = room.evaluate_models(models, images, asker, protocol=protocols[0], heads=heads, votes=shares)
-            if csv is not None:
+            if csv is not None and asker.leads:
                 room.write_csv(found, images, csv)
+            if report is not None and explain is not None and asker.leads:
+                room.write_evaluation_report(
+                    report,
+                    found,
+                    images,
+                    models,
+                    data=data,
+                    protocol=protocols[0],
+                    votes=shares,
+                    seconds=time.monotonic() - began,
+                    explain=explain,
+                )
+    if not asker.leads:
+        return
     if json:
         show(found.to_dict())
     else:

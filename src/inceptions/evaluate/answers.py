@@ -18,6 +18,7 @@ from inceptions.data import Images, Readable, normalise
 from inceptions.data.scan import MAX_UNREADABLE, EvaluationView
 from inceptions.data.shares import ALONE, Member
 from inceptions.errors import DataError, UsageError
+from inceptions.evaluate.answerer import Answerer
 from inceptions.evaluate.feed import Feed, Part
 from inceptions.evaluate.protocol import Average, Protocol
 from inceptions.evaluate.views import viewer
@@ -30,6 +31,8 @@ Scores = NDArray[np.float32]
 """`[images, classes]`: logarithms of probabilities, up to a constant for each image. Logits are such."""
 
 MAIN, BEST, MEAN = "main", "best", "mean"
+# Smallest share of the time spent waiting for images that is worth a word.
+NOTED = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -66,7 +69,7 @@ class Predictions:
 
 
 def ask(
-    network: Network,
+    network: Network | Answerer,
     preprocess: Preprocess,
     images: Images | Readable,
     *,
@@ -82,7 +85,8 @@ def ask(
     """Show every image to a network.
 
     Args:
-        network: is moved to the device, and left in evaluation mode.
+        network: is moved to the device, and left in evaluation mode; or what an engine made of one, which computes where and
+            in what it was made for.
         preprocess: of its weight file.
         images: each is decoded once, or has been already (`prepare_evaluation` with this preprocessing, for a single crop).
         protocol: how they are shown; a single crop if None.
@@ -100,37 +104,70 @@ def ask(
         MachineError: the machine has no such device.
     """
     protocol, reporter = protocol or Protocol(), reporter or Silent()
-    place = choose_device(device)
-    autocast = autocasting(choose_precision(precision, place), place)
+    place = torch.device("cpu") if isinstance(network, Answerer) else choose_device(device)
     if batch_size < 1:
         raise UsageError(f"A batch needs at least 1 view, not {batch_size}.")
     mine = range(member.rank, len(images), member.size)
     views = protocol.views(preprocess)
     look = looking(images, protocol, preprocess, pinned=place.type == "cuda")
     feed = Feed(mine, look, views=views, batch_size=batch_size, workers=choose_workers(workers, place))
-    network = network.eval().to(device=place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    say = (
+        _said_by_engine(network)
+        if isinstance(network, Answerer)
+        else _said_by_torch(network, preprocess, heads=heads, place=place, precision=choose_precision(precision, place))
+    )
     means = Means(views, protocol.average)
-    began, shown = time.monotonic(), 0
+    began, shown, waited = time.monotonic(), 0, 0.0
+    answered = began
     with torch.inference_mode():
         for batch in feed:
-            pixels = torch.cat([piece.to(place, non_blocking=True) for piece in batch.pieces])
-            pixels = normalise(pixels, preprocess)
-            with autocast():
-                logits = network.heads(pixels) if heads else {MAIN: network(pixels)}
-            means.add(batch.parts, {head: rows.float() for head, rows in logits.items()})
-            shown += len(pixels)
-            rate = shown / (time.monotonic() - began)
+            waited += time.monotonic() - answered
+            means.add(batch.parts, say(batch.pieces))
+            shown += sum(part.views for part in batch.parts)
+            answered = time.monotonic()
+            rate = shown / (answered - began)
             done = len(means.done) + len(feed.skipped)
             left = clock((views * (len(mine) - len(feed.skipped)) - shown) / rate)
-            reporter.show("evaluating", done, len(mine), f"{rate:.0f} {'images' if views == 1 else 'views'}/s  {left} left")
+            waiting = f"  {waited / (answered - began):.0%} waiting for images" if waited > NOTED * (answered - began) else ""
+            what = "images" if views == 1 else "views"
+            reporter.show("evaluating", done, len(mine), f"{rate:.0f} {what}/s  {left} left{waiting}")
     if member.size == 1:
         refuse_too_many(images, feed.skipped)
-    names = [head.name for head in network.architecture.heads] if heads else [MAIN]
-    classes = network.architecture.options.num_classes or 0
+    if isinstance(network, Answerer):
+        names, classes = network.heads if heads else (MAIN,), 0
+    else:
+        names = tuple(head.name for head in network.architecture.heads) if heads else (MAIN,)
+        classes = network.architecture.options.num_classes or 0
     order = sorted(means.done)
     return Predictions(
         heads={head: means.rows(head, order, classes) for head in names}, indices=tuple(order), skipped=tuple(feed.skipped)
     )
+
+
+def _said_by_torch(
+    network: Network, preprocess: Preprocess, *, heads: bool, place: torch.device, precision: str
+) -> Callable[[list[Tensor]], dict[str, Tensor]]:
+    """From views, `[views, 3, height, width]` each, to logits by head, on torch."""
+    autocast = autocasting(precision, place)
+    network = network.eval().to(device=place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def say(pieces: list[Tensor]) -> dict[str, Tensor]:
+        pixels = normalise(torch.cat([piece.to(place, non_blocking=True) for piece in pieces]), preprocess)
+        with autocast():
+            logits = network.heads(pixels) if heads else {MAIN: network(pixels)}
+        return {head: rows.float() for head, rows in logits.items()}
+
+    return say
+
+
+def _said_by_engine(answerer: Answerer) -> Callable[[list[Tensor]], dict[str, Tensor]]:
+    """The same by an engine."""
+
+    def say(pieces: list[Tensor]) -> dict[str, Tensor]:
+        pixels = np.concatenate([piece.permute(0, 2, 3, 1).numpy() for piece in pieces])
+        return {head: torch.from_numpy(rows) for head, rows in answerer.pixels(pixels).items()}
+
+    return say
 
 
 def merged(images: Images, parts: Sequence[Predictions]) -> Predictions:
@@ -147,7 +184,7 @@ def merged(images: Images, parts: Sequence[Predictions]) -> Predictions:
     order = indices.argsort()
     skipped = sorted(fault for part in parts for fault in part.skipped)
     refuse_too_many(images, skipped)
-    heads = {head: np.concatenate([part.heads[head] for part in parts])[order] for head in parts[0].heads}
+    heads = {head: np.concatenate([part.heads[head] for part in parts if part.indices])[order] for head in parts[0].heads}
     return Predictions(heads=heads, indices=tuple(indices[order].tolist()), skipped=tuple(skipped))
 
 

@@ -139,7 +139,8 @@ def calibrate(
         raise UsageError(f"A calibration is written into the weight file, and {one.name} is none on this disk. Save it first.")
     file = locate(Path(one.name))
     tensors, card = read_weights(file)  # refuses other people's files before the network is asked
-    found = asker.ask(one.network, one.card, images, protocol=protocol, heads=False)
+    found = asker.ask(one.asked, one.card, images, protocol=protocol, heads=False)
     fitted = fit(found.main, [images.labels[i] for i in found.indices], precision_wanted)
-    save_weights(file, tensors, replace(card, calibration=fitted.to_dict()))
+    if asker.leads:
+        save_weights(file, tensors, replace(card, calibration=fitted.to_dict()))
     return Fitted(file=file, calibration=fitted)

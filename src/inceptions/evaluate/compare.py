@@ -122,7 +122,7 @@ def compare(
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise UsageError(f"The sheet is a picture: name it *.png, not {sheet.name}.")
     found = compared(evaluate_models(contenders, images, asker, protocol=protocol), images)
-    if sheet is not None:
+    if sheet is not None and asker.leads:
         if found.changes:
             write_sheet(sheet, found, images)
         else:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from inceptions.data import Images, open_data, open_evaluation
 from inceptions.errors import UsageError
+from inceptions.evaluate.answerer import Answerer
 from inceptions.network import Network
 from inceptions.train.ensemble import read_size
-from inceptions.train.runfolder import BEST, RECIPE, read_manifest
-from inceptions.train.runs import ENSEMBLE, member
+from inceptions.train.run.folder import BEST, RECIPE, read_manifest
+from inceptions.train.run.job import ENSEMBLE, member
 from inceptions.weights import Card, load_model
-from inceptions.weights.hub import is_hub
+from inceptions.weights.address import is_hub
 from inceptions.weights.published.catalogue import PUBLISHED
 
 # Last names of the files that weights come in; any other file or folder may be images.
 WEIGHT_FILES = (
     *(".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".h5", ".hdf5", ".keras", ".npz", ".onnx", ".pb", ".caffemodel"),
-    *(".index", ".meta"),
+    *(".index", ".meta", ".xml", ".pt2"),
 )
+
+Opening = Callable[[str], tuple[Network | Answerer, Card]]
+"""Weights, by their name → what is asked, and its card."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,13 +34,24 @@ class Contender:
 
     Attributes:
         name: what its weights were named by.
-        network: in evaluation mode.
+        asked: the network, in evaluation mode; or what was made of one.
         card: of its weights.
     """
 
     name: str
-    network: Network
+    asked: Network | Answerer
     card: Card
+
+    @property
+    def network(self) -> Network:
+        """The network.
+
+        Raises:
+            UsageError: there is only what was made of it.
+        """
+        if isinstance(self.asked, Answerer):
+            raise UsageError(f"{self.name} is run by an engine, which shows nothing inside: name weights, and no --engine.")
+        return self.asked
 
 
 def sorted_out(words: Sequence[str]) -> tuple[list[str], str | None]:
@@ -83,15 +98,19 @@ def models_of(word: str) -> list[str]:
     return [str(member(Path(word), number)) for number in range(1, read_size(record) + 1)]
 
 
-def opened(weights: Sequence[str]) -> list[Contender]:
+def opened(weights: Sequence[str], opening: Opening = load_model) -> list[Contender]:
     """Open weights that tell the same classes apart.
+
+    Args:
+        weights: as `load_model` takes them.
+        opening: opens one of them.
 
     Raises:
         UsageError: they do not.
         WeightsError: weights that cannot be read.
         MachineError: weights that cannot be fetched.
     """
-    found = [Contender(name, *load_model(name)) for name in weights]
+    found = [Contender(name, *opening(name)) for name in weights]
     for one in found[1:]:
         columns(one, found[0])
     return found

@@ -47,7 +47,7 @@ def evaluate_models(
     first = contenders[0]
     found = [aligned(asker, one, first, images, protocol, heads) for one in contenders]
     alone = [
-        judged(said, one.card, images, protocol=protocol, precision=asker.computed_in, classes=first.card.classes)
+        judged(said, one.card, images, protocol=protocol, precision=asker.computing(one), classes=first.card.classes)
         for one, said in zip(contenders, found, strict=True)
     ]
     if len(contenders) == 1:
@@ -62,7 +62,7 @@ def evaluate_models(
         [images.labels[i] for i in found[0].indices],
         first.card.classes,
         protocol=f"{shown}; mean of {len(found)} models' {protocol.average}{weighed}",
-        precision=asker.computed_in,
+        precision=", ".join(dict.fromkeys(one.precision for one in alone)),
         skipped=alone[0].skipped,
         models={one.name: scored for one, scored in zip(contenders, alone, strict=True)},
         indices=found[0].indices,
@@ -72,7 +72,7 @@ def evaluate_models(
 def aligned(asker: Asker, one: Contender, first: Contender, images: Images, protocol: Protocol, heads: bool) -> Predictions:
     """What a model says, its classes in the order of the first one's."""
     order = columns(one, first)
-    found = asker.ask(one.network, one.card, images, protocol=protocol, heads=heads)
+    found = asker.ask(one.asked, one.card, images, protocol=protocol, heads=heads)
     rows = {head: scores[:, order] for head, scores in found.heads.items()}
     return Predictions(heads=rows, indices=found.indices, skipped=found.skipped)
 

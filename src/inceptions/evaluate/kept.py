@@ -12,6 +12,7 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,12 +20,15 @@ from safetensors import SafetensorError, safe_open
 
 from inceptions.data import Files, Images
 from inceptions.errors import MachineError
-from inceptions.evaluate.answers import Predictions, ask
+from inceptions.evaluate.answerer import Answerer
+from inceptions.evaluate.answers import Predictions, ask, merged
+from inceptions.evaluate.contenders import Contender
 from inceptions.evaluate.protocol import Protocol
 from inceptions.files import replacing
 from inceptions.network import Network
 from inceptions.train.machine import choose_device, choose_precision, choose_workers
 from inceptions.train.progress import Reporter, Silent
+from inceptions.train.team import Team
 from inceptions.weights import Card
 from inceptions.weights.published.cache import home
 from inceptions.weights.store import save_tensors
@@ -45,6 +49,7 @@ class Asker:
         batch_size: as for `ask`.
         reporter: where progress goes.
         cache: where predictions are kept; None keeps none.
+        team: the processes that share the images, if this is one of several; all get all answers.
     """
 
     workers: int | str = "auto"
@@ -53,23 +58,34 @@ class Asker:
     batch_size: int = 64
     reporter: Reporter = field(default_factory=Silent)
     cache: Path | None = None
+    team: Team | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.team is None or self.team.leads
 
     @property
     def computed_in(self) -> str:
         """The precision, chosen."""
         return choose_precision(self.precision, choose_device(self.device))
 
-    def ask(self, network: Network, card: Card, images: Images, *, protocol: Protocol, heads: bool) -> Predictions:
-        """What a network says to images; as `answers.ask`."""
+    def computing(self, one: Contender) -> str:
+        """What a model is computed in: the precision, and the engine if it is not torch."""
+        return one.asked.computed_in if isinstance(one.asked, Answerer) else self.computed_in
+
+    def ask(self, network: Network | Answerer, card: Card, images: Images, *, protocol: Protocol, heads: bool) -> Predictions:
+        """What a network says to images; as `answers.ask`. What engines say is not kept."""
         choose_workers(self.workers, choose_device(self.device))  # what means nothing is refused, asked or remembered
         file = None
-        if self.cache is not None and isinstance(images, Files):
+        if self.cache is not None and isinstance(images, Files) and not isinstance(network, Answerer):
             name = fingerprint(network, card, images, protocol, self.computed_in, choose_device(self.device).type)
             file = self.cache / f"{name}.safetensors"
-            kept = read(file)
+            kept = read(file) if self.team is None else self.team.lead(partial(read, file))
             if kept is not None and (not heads or len(kept.heads) == len(network.architecture.heads)):
                 return kept
-        found = ask(
+        asked = partial(
+            ask,
             network,
             card.preprocess,
             images,
@@ -81,7 +97,9 @@ class Asker:
             precision=self.precision,
             reporter=self.reporter,
         )
-        if file is not None:
+        team = self.team
+        found = asked() if team is None else merged(images, team.gathered(partial(asked, member=team.member)))
+        if file is not None and self.leads:
             try:
                 write(file, found)
             except (MachineError, OSError) as error:  # the answers count, not whether they can be kept

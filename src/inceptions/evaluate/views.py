@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from inceptions.data import evaluation
-from inceptions.data.transforms import LONGEST_ASPECT
+from inceptions.data.showing import LONGEST_ASPECT
 from inceptions.evaluate.crops import Crop, Windows, crops, resized
 from inceptions.evaluate.protocol import Protocol
 from inceptions.weights import Preprocess

@@ -15,4 +15,5 @@ from inceptions.predict.explain.filters import first_filters as first_filters
 from inceptions.predict.explain.gradcam import gradcam as gradcam
 from inceptions.predict.explain.output import explain_files as explain_files
 from inceptions.predict.explain.output import open_predictor as open_predictor
+from inceptions.predict.explain.pair import pairs as pairs
 from inceptions.predict.explain.region import seen as seen

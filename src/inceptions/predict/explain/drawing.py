@@ -45,14 +45,21 @@ def overlay(explanation: Explanation, *, side: int = SIDE) -> tuple[PIL.Image.Im
     Returns:
         Two pictures of the same size and of the aspect that the photograph has there.
     """
-    left, top, right, bottom = explanation.box
+    return laid_over(explanation.image, explanation.box, explanation.heat, side=side)
+
+
+def laid_over(
+    image: PIL.Image.Image, box: tuple[float, float, float, float], heat: Tensor, *, side: int = SIDE
+) -> tuple[PIL.Image.Image, PIL.Image.Image]:
+    """The part of an image in a box, in its own colours, and in grey under heat from 0 to 1, `[rows, columns]`."""
+    left, top, right, bottom = box
     width, height = right - left, bottom - top
     scale = side / max(width, height)
     size = (max(NARROWEST, round(width * scale)), max(NARROWEST, round(height * scale)))
-    photograph = explanation.image.resize(size, PIL.Image.Resampling.LANCZOS, box=explanation.box)
-    heat = PIL.Image.fromarray(explanation.heat.numpy()).resize(size, PIL.Image.Resampling.BICUBIC)
+    photograph = image.resize(size, PIL.Image.Resampling.LANCZOS, box=box)
+    glow = PIL.Image.fromarray(heat.numpy()).resize(size, PIL.Image.Resampling.BICUBIC)
     grey = np.asarray(photograph.convert("L"), dtype=np.float32)[..., None]
-    mixed = (1 - OPACITY) * grey + OPACITY * coloured(np.asarray(heat))
+    mixed = (1 - OPACITY) * grey + OPACITY * coloured(np.asarray(glow))
     return photograph, PIL.Image.fromarray(mixed.round().astype(np.uint8))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inceptions.data.transforms import LONGEST_ASPECT
+from inceptions.data.showing import LONGEST_ASPECT
 from inceptions.weights import Preprocess
 
 
