@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import torch
+import torchvision.transforms as first
 import torchvision.transforms.v2 as transforms
+from PIL import Image
+from torchvision.io import decode_jpeg
 
 from benchmarks.interleaved import Measured, in_turn
-from inceptions.data import training
+from inceptions.data import Augment, decode, normalise, training
+from inceptions.data.transforms import to_tensor
 from inceptions.recipe import recipe
+from inceptions.weights import Preprocess
 
 IMAGES, SIDE = 64, 176
 
@@ -33,6 +41,59 @@ def measure() -> Measured:
             {
                 "torchvision v2": lambda: [theirs(image) for image in images],
                 "inceptions": lambda: [ours(image, seed) for seed, image in enumerate(images)],
+            },
+            IMAGES,
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+def measure_jpegs() -> Measured:
+    """JPEGs of 500 × 375 pixels: decoded, random crop to 299, flip, brightness, contrast, saturation, normalised; a batch."""
+    rng = np.random.default_rng(0)
+    files = []
+    for _ in range(IMAGES):
+        coarse = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize((500, 375), Image.Resampling.BICUBIC)
+        grainy = (np.asarray(coarse) + rng.normal(0, 12, (375, 500, 3))).clip(0, 255).astype(np.uint8)
+        content = io.BytesIO()
+        Image.fromarray(grainy).save(content, "JPEG", quality=85)
+        files.append(content.getvalue())
+    preprocess = Preprocess.standard(299)
+    ours = training(Augment(crop_scale=(0.08, 1.0), brightness=0.4, contrast=0.4, saturation=0.4), 299)
+    pillow = first.Compose(
+        [
+            first.RandomResizedCrop(299),
+            first.RandomHorizontalFlip(),
+            first.ColorJitter(0.4, 0.4, 0.4),
+            first.ToTensor(),
+            first.Normalize(preprocess.mean, preprocess.std),
+        ]
+    )
+    tensors = transforms.Compose(
+        [
+            transforms.RandomResizedCrop(299, antialias=True),
+            transforms.RandomHorizontalFlip(),
+            transforms.ColorJitter(0.4, 0.4, 0.4),
+            transforms.ToDtype(torch.float32, scale=True),
+            transforms.Normalize(preprocess.mean, preprocess.std),
+        ]
+    )
+
+    def of_ours() -> torch.Tensor:
+        shown = [ours(to_tensor(decode(file)), seed).permute(1, 2, 0) for seed, file in enumerate(files)]
+        return normalise(torch.stack(shown).permute(0, 3, 1, 2), preprocess)
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return in_turn(
+            "JPEG of 500 × 375 to a training batch of 299, one core",
+            {
+                "torchvision, Pillow": lambda: torch.stack([pillow(Image.open(io.BytesIO(file))) for file in files]),
+                "torchvision v2, tensors": lambda: torch.stack(
+                    [tensors(decode_jpeg(torch.frombuffer(bytearray(file), dtype=torch.uint8))) for file in files]
+                ),
+                "inceptions": of_ours,
             },
             IMAGES,
         )

@@ -49,6 +49,9 @@ def features(
       inceptions features fid.pth MADE/ --against REAL/ --tap 64,192,768,2048
       inceptions features fid.pth MADE/ --inception-score
 
+    Feature maps are inside a network: exported files and engines do not show
+    them, so features are always computed on torch.
+
     Args:
         weights: A run's folder (its best weights), anybody's weight file, hf:owner/name, or a published checkpoint.
         folder: Folder of images, at any depth.
@@ -63,6 +66,7 @@ def features(
         json: Print one JSON document instead of text.
         quiet: No progress.
     """
+    from inceptions.deploy.opening import refuse_exported
     from inceptions.predict.feature_files import write_features
     from inceptions.predict.features import open_extractor
     from inceptions.predict.resemblance import resemblance
@@ -76,6 +80,7 @@ def features(
         raise UsageError(f"A file holds the features of one tap, not of {len(taps)}: name one.")
     if maps and output is None:
         raise UsageError("--maps goes with --output.")
+    refuse_exported(weights, "does not show its feature maps")
     with reporter(quiet=quiet) as progress:
         extractor = open_extractor(weights, preprocess=preprocess, device=device)
         if output is None:

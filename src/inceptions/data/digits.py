@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from inceptions.data.images import Splits, split
 
@@ -52,6 +51,8 @@ def open_digits(*, seed: int = 0, validation_share: float = 0.2) -> Splits:
         seed: of the split.
         validation_share: of each digit that is held out.
     """
+    from sklearn.datasets import load_digits  # nobody else waits for scikit-learn
+
     table = load_digits()
     grey = np.rint(table.images * (255 / 16)).astype(np.uint8)  # the pixels are counts from 0 to 16
     labels = tuple(int(digit) for digit in table.target)

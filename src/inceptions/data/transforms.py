@@ -1,8 +1,8 @@
 """Images to the network's input: at random for training, exactly for everything else.
 
 The kernels are torchvision's (`transforms.v2.functional`). The random numbers are ours: each sample draws its own from a seed,
-so nothing depends on what was drawn before it, and no global random state is touched. Everything before `normalise` is RGB in
-bytes; `normalise` alone knows the network's channels and scale.
+so nothing depends on what was drawn before it, and no global random state is touched. What comes out is RGB in bytes;
+`normalise` alone knows the network's channels and scale.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import RandAugment
 
 from inceptions.data.augment import Augment, Fill
+from inceptions.data.showing import showing
 from inceptions.weights.preprocess import Preprocess
 
 Transform = Callable[[Tensor, int], Tensor]
@@ -36,9 +37,6 @@ COMPONENTS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, 
 VARIANCES = (0.2175, 0.0188, 0.0045)
 
 METHODS = ("bilinear", "area", "nearest", "bicubic")
-
-# Beyond this ratio of its sides an image is a strip, whose middle is cut out before its shorter side is enlarged.
-LONGEST_ASPECT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,48 +103,14 @@ def training(augment: Augment, size: int | tuple[int, int]) -> Transform:
 
 
 def evaluation(preprocess: Preprocess) -> Callable[[Image.Image], Tensor]:
-    """The transform for everything but training: resized and cut out as `preprocess` says, the same every time.
-
-    Equal to torchvision's (and so timm's) `Resize` and `CenterCrop` on Pillow images, bit for bit. An image whose sides differ
-    by more than a factor of 16 is cut to its middle first, so that a strip cannot fill the memory.
+    """The transform for everything but training: `showing`, as a tensor.
 
     Returns:
         A function from a decoded image in mode RGB to `[3, *preprocess.size]`, 0 to 255: uint8, or float32 where the
-        preprocessing's `sampling` does not round to bytes.
+        preprocessing's `sampling` does not round to bytes. The channels of a pixel lie side by side.
     """
-    shorter = preprocess.resize == "shorter_side"
-
-    def show(image: Image.Image) -> Tensor:
-        image = _middle(image, preprocess.size) if shorter else image
-        if preprocess.resize == "central":
-            image = _central(image, preprocess.fraction)
-        seen = _resized(image, preprocess)
-        if shorter or preprocess.resize == "squeezed":
-            seen = kernels.center_crop(seen, list(preprocess.size))
-        return to_tensor(seen) if isinstance(seen, Image.Image) else seen
-
-    return show
-
-
-def normalise(batch: Tensor, preprocess: Preprocess) -> Tensor:
-    """Bytes to the network's input: its channels, on its scale.
-
-    Args:
-        batch: as `evaluation` makes them, `[batch, 3, height, width]`, RGB.
-        preprocess: says the order of the channels, their means and deviations.
-
-    Returns:
-        float32, `[batch, channels, height, width]`, on the same device, with the channels of a pixel side by side.
-    """
-    if preprocess.channels == "BGR":
-        batch = batch.flip(1)
-    elif preprocess.channels == "L":  # the integers of Pillow's `convert("L")`
-        red, green, blue = batch.to(torch.int32).tensor_split(3, dim=1)
-        batch = (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16
-    mean = torch.tensor(preprocess.mean, device=batch.device).view(1, -1, 1, 1)
-    std = torch.tensor(preprocess.std, device=batch.device).view(1, -1, 1, 1)
-    # (x / 255 - mean) / std in two passes over the memory instead of three.
-    return batch.to(torch.float32, memory_format=torch.channels_last, copy=True).mul_(1 / (255 * std)).sub_(mean / std)
+    show = showing(preprocess)
+    return lambda image: torch.from_numpy(np.require(show(image), requirements="W")).permute(2, 0, 1)
 
 
 def to_tensor(image: Image.Image) -> Tensor:
@@ -282,47 +246,3 @@ def _factor(chance: random.Random, width: float) -> float:
 
 def _bytes(pixels: Tensor) -> Tensor:
     return pixels if pixels.dtype == torch.uint8 else pixels.round().to(torch.uint8)
-
-
-def _resized(image: Image.Image, preprocess: Preprocess) -> Image.Image | Tensor:
-    """The image before the crop, if there is one: Pillow's, or float32 where nothing is rounded."""
-    match preprocess.resize:
-        case "shorter_side":
-            side = preprocess.resize_to
-            short = min(image.size)
-            width, height = (side if length == short else int(side * length / short) for length in image.size)
-        case "squeezed":
-            height = width = preprocess.resize_to
-        case "exact" | "central":
-            height, width = preprocess.size
-    if preprocess.sampling == "antialiased":
-        resized: Image.Image = kernels.resize(image, [height, width], InterpolationMode(preprocess.interpolation))
-        return resized
-    pixels = to_tensor(image).to(torch.float32)
-    if preprocess.sampling == "centres":
-        return torch.nn.functional.interpolate(pixels[None], size=(height, width), mode="bilinear", align_corners=False)[0]
-    return _between(_between(pixels, 1, height), 2, width)
-
-
-def _between(pixels: Tensor, dimension: int, length: int) -> Tensor:
-    """One dimension of an image resized as TensorFlow 1 does: between the pixels at the foot and next to where one falls."""
-    old = pixels.shape[dimension]
-    place = torch.arange(length, dtype=torch.float32) * torch.tensor(old / length, dtype=torch.float32)
-    low = place.to(torch.int64).clamp_(max=old - 1)
-    high = (low + 1).clamp_(max=old - 1)
-    share = (place - low).view(-1, *(1,) * (pixels.ndim - 1 - dimension))
-    return torch.lerp(pixels.index_select(dimension, low), pixels.index_select(dimension, high), share)
-
-
-def _central(image: Image.Image, fraction: float) -> Image.Image:
-    """The middle of both sides, as TensorFlow's `central_crop` counts its pixels."""
-    left, top = (int((length - length * fraction) / 2) for length in image.size)
-    return image.crop((left, top, image.width - left, image.height - top))
-
-
-def _middle(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    longest = round(LONGEST_ASPECT * max(size) / min(size) * min(image.size))
-    if max(image.size) <= longest:
-        return image
-    middle: Image.Image = kernels.center_crop(image, [min(image.height, longest), min(image.width, longest)])
-    return middle

@@ -11,7 +11,8 @@ from typing import Literal, TextIO
 
 from inceptions.data import ImageError, find_images
 from inceptions.errors import DataError
-from inceptions.predict.predictor import Guess, Prediction, Predictor
+from inceptions.predict.answers import Guess, Prediction
+from inceptions.predict.predictor import Predictor
 
 Format = Literal["text", "json", "csv"]
 

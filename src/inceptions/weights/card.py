@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from inceptions.architecture import Architecture, Options, declare
+from inceptions.architecture.options import Options
 from inceptions.errors import InceptionsError, WeightsError
 from inceptions.weights.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from inceptions.architecture import Architecture
 
 FORMAT_VERSION = 1
 LONGEST_CLASS_NAME = 1000
@@ -46,6 +49,8 @@ class Card:
         Raises:
             WeightsError: this version knows no such network.
         """
+        from inceptions.architecture import declare  # every paper's table: not needed to read a card
+
         try:
             return declare(self.architecture, self.variant, self.options)
         except InceptionsError as error:

@@ -19,6 +19,7 @@ from inceptions.weights.classes import BACKGROUND, numbered, outputs
 from inceptions.weights.containers import read
 from inceptions.weights.families.names import Fit, Pair, Translation
 from inceptions.weights.matching import shapes
+from inceptions.weights.opened import Opened
 from inceptions.weights.preprocess import Preprocess
 from inceptions.weights.published.checkpoint import Published
 from inceptions.weights.recognise import Recognised, recognise
@@ -35,35 +36,6 @@ class _Rest:
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     behind: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Opened:
-    """Weights with what is known of them.
-
-    Attributes:
-        tensors: by our names; without those of a classifier where the card names no classes.
-        card: what they are.
-        report: how a foreign file was understood; None for one of ours.
-    """
-
-    tensors: dict[str, Tensor]
-    card: Card
-    report: Report | None = None
-
-    def summary(self, file: str) -> Report:
-        """The report, or for a file of ours one that says that all of it was used."""
-        if self.report is not None:
-            return self.report
-        return Report(
-            file=file,
-            container="safetensors",
-            family="inceptions",
-            card=self.card,
-            why=("it says so itself",),
-            preprocess_why="it says so itself",
-            used=len(self.tensors),
-        )
 
 
 def open_foreign(

@@ -9,7 +9,6 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,11 @@ from huggingface_hub.utils.tqdm import tqdm
 
 from inceptions.errors import InceptionsError, MachineError, UsageError, WeightsError
 from inceptions.network import from_architecture
+from inceptions.weights.address import HUB, Repository
 from inceptions.weights.card import Card
 from inceptions.weights.checksum import Checksum
 from inceptions.weights.store import BEST_WEIGHTS, load_state, locate, read_weights
 
-HUB = "hf:"
 # Ours first, then what timm and others call theirs.
 FILES = (BEST_WEIGHTS, "model.safetensors")
 LOG_IN = "Log in with `hf auth login`, or set HF_TOKEN."
@@ -44,32 +43,6 @@ LICENCES = frozenset(
         *("cc-by-nc-sa-4.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "unlicense", "openrail"),
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Repository:
-    """What "hf:owner/name/file@revision" stands for; file and revision may be left out."""
-
-    name: str
-    file: str | None = None
-    revision: str | None = None
-
-    @classmethod
-    def parse(cls, address: str) -> Repository:
-        """Read an address.
-
-        Raises:
-            UsageError: it is none.
-        """
-        found = re.fullmatch(r"hf:([\w.-]+/[\w.-]+)(?:/([^@]+))?(?:@(.+))?", address)
-        if found is None:
-            raise UsageError(f"{address!r} is no address on the Hub: write hf:owner/name, or hf:owner/name@revision.")
-        return cls(*found.groups())
-
-
-def is_hub(weights: str | Path) -> bool:
-    """Whether weights are named by an address on the Hub. A path keeps it as it was written."""
-    return str(weights).startswith(HUB)
 
 
 def server() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from inceptions.errors import UsageError
-from inceptions.weights.foreign import Opened, open_foreign
+from inceptions.weights.opened import Opened
 from inceptions.weights.store import BEST_WEIGHTS, CARD_KEY, locate, read_weights
 
 
@@ -27,6 +27,8 @@ def open_any(path: str | Path, **options: Any) -> Opened:
     """
     path = Path(path)
     if not is_ours(path):
+        from inceptions.weights.foreign import open_foreign  # readers of every format, which a file of ours does without
+
         return open_foreign(path, **options)
     said = [name for name in ("group", "variant", "preprocess", "classes") if options.get(name) is not None]
     if said:

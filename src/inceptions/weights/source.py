@@ -10,11 +10,10 @@ from typing import Literal
 from torch import Tensor
 
 from inceptions.network import Network, from_architecture
+from inceptions.weights.address import Repository, is_hub
 from inceptions.weights.card import Card
-from inceptions.weights.hub import Repository, is_hub, pull
 from inceptions.weights.open import is_ours, open_any
 from inceptions.weights.preprocess import Preprocess
-from inceptions.weights.published.cache import fetch
 from inceptions.weights.published.catalogue import PUBLISHED, find
 from inceptions.weights.published.checkpoint import Published
 from inceptions.weights.store import check_classifier, load_state
@@ -126,6 +125,9 @@ def resolve(weights: str | Path, network: str | None = None, *, quiet: bool = Fa
         MachineError: it cannot be fetched.
     """
     if is_hub(weights):
+        from inceptions.weights.hub import pull  # its client takes a while to import
+        from inceptions.weights.published.cache import fetch
+
         repository = Repository.parse(str(weights))
         known = next((one for one in PUBLISHED if one.hub == repository.name), None)
         if known is not None and repository.file is None and repository.revision is None:
@@ -135,5 +137,7 @@ def resolve(weights: str | Path, network: str | None = None, *, quiet: bool = Fa
     named = name in {one.full_name for one in PUBLISHED} or (network is not None and TAG.fullmatch(name) is not None)
     if path.exists() or not named:
         return path, None
+    from inceptions.weights.published.cache import fetch  # with its progress bars, which files on the disk do without
+
     one = find(name, network)
     return fetch(one, quiet=quiet), one

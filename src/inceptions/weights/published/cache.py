@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tarfile
 import zlib
@@ -18,20 +17,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from inceptions.errors import WeightsError
 from inceptions.files import explained, replacing
 from inceptions.weights.checksum import BLOCK
-from inceptions.weights.hub import pull
 from inceptions.weights.published.checkpoint import Published
 from inceptions.weights.published.content import fault
 from inceptions.weights.published.download import LARGEST, Patience, by_hand, download
 from inceptions.weights.published.download import Progress as Report
-
-HOME = "INCEPTIONS_HOME"
-
-
-def home() -> Path:
-    """Where everything fetched is kept: $INCEPTIONS_HOME, or `inceptions` in the user's cache ($XDG_CACHE_HOME, ~/.cache)."""
-    if chosen := os.environ.get(HOME):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "inceptions"
+from inceptions.weights.published.folder import HOME as HOME
+from inceptions.weights.published.folder import home as home
 
 
 def place(one: Published) -> Path:
@@ -62,6 +53,8 @@ def fetch(one: Published, *, patience: Patience | None = None, quiet: bool = Fal
         with explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
         if one.hub is not None:
+            from inceptions.weights.hub import pull  # its client takes a while to import
+
             return pull(one.address, files=(one.file,), instead=by_hand(one.link, target), quiet=quiet)
         # The system frees the lock of a process that dies.
         with explained(target), FileLock(target.parent / ".lock"):

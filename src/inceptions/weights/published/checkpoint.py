@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from inceptions.weights.address import HUB
 from inceptions.weights.checksum import Checksum
-from inceptions.weights.hub import HUB
 from inceptions.weights.preprocess import Preprocess
 
 Classes = Literal["ImageNet", "ImageNet, background first", "the 2015 graph's own", "VGGFace2", "CASIA-WebFace", "none"]
