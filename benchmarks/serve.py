@@ -1,0 +1,398 @@
+"""How the service holds: `python -m benchmarks.serve WHAT WEIGHTS [PHOTOGRAPHS]`, asked from another process of the machine.
+
+throughput  images a second through HTTP beside `Predictor.predict` on the same files, in turns, with the answers compared
+overload    ten times as many requests as it can answer: what is accepted, how long that takes, what is refused, memory, health
+soak        memory over many small images
+random      requests that mean nothing: does any of them make it fail?
+
+The one who asks needs a share of the cores too, so the figures are lower bounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+from PIL import Image
+
+from inceptions.data import find_images
+from inceptions.predict import Prediction, load
+
+TOLERANCE = 1e-3
+EDGES = (b"", b"\x00", b"GIF89a", b"\xff\xd8\xff", b"<svg/>", b"--b\r\n\r\n--b--", b"{}", b"%PDF-1.7", b"PK\x03\x04")
+PATHS = (
+    "/v1/predict",
+    "/v1/explain",
+    "/v1/models",
+    "/v1/architecture",
+    "/v1/architecture/diagram",
+    "/readyz",
+    "/",
+    "/metrics",
+    "/x",
+)
+VALUES = (
+    "",
+    "main",
+    "best",
+    "aux_4a",
+    "0",
+    "1",
+    "-1",
+    "1e9",
+    "png",
+    "json",
+    "../..",
+    "%00",
+    "%F0%9F%90%88",
+    "a" * 300,
+    "mixed_5b",
+)
+KINDS = ("image/png", "image/jpeg", "application/octet-stream", "multipart/form-data; boundary=b", "application/json", "", "x")
+
+
+@dataclass
+class Asker:
+    """One connection to the service, opened again when it was closed."""
+
+    host: str
+    port: int
+    streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, target: str, body: bytes = b"", *, method: str = "POST", kind: str = "image/jpeg") -> tuple[int, bytes]:
+        """Status and body; status 0 where the connection was closed without an answer."""
+        fresh = self.streams is None
+        try:
+            if self.streams is None:
+                self.streams = await asyncio.open_connection(self.host, self.port)
+            reader, writer = self.streams
+            head = (
+                f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\nContent-Type: {kind}\r\n\r\n"
+            )
+            writer.write(head.encode() + body)
+            await writer.drain()
+            lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
+            answer = await reader.readexactly(int(headers.get("content-length", 0))) if method != "HEAD" else b""
+            if headers.get("connection") == "close":
+                self.close()
+            return int(lines[0].split()[1]), answer
+        except (OSError, asyncio.IncompleteReadError):
+            self.close()
+            return (0, b"") if fresh else await self.ask(target, body, method=method, kind=kind)
+
+    def close(self) -> None:
+        """Forget the connection."""
+        if self.streams is not None:
+            self.streams[1].close()
+            self.streams = None
+
+
+@dataclass
+class Served:
+    """A service in a process of its own."""
+
+    address: str
+    pid: int
+
+    def asker(self) -> Asker:
+        """A connection to it."""
+        parts = urlsplit(self.address)
+        return Asker(parts.hostname or "", parts.port or 0)
+
+    def memory(self) -> float:
+        """Its resident memory in MiB."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+@contextmanager
+def serving(weights: Path, *options: str) -> Iterator[Served]:
+    """Start `inceptions serve`, and end it as a supervisor would."""
+    words = [sys.executable, "-m", "inceptions", "serve", f"model={weights}", "--port", "0", "--json", "--quiet", *options]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        text = ""
+        assert process.stdout is not None
+        while not text.endswith("\n}\n"):
+            line = process.stdout.readline()
+            if not line:
+                sys.exit("The service did not start.")
+            text += line
+        document = json.loads(text)
+        yield Served(document["address"], document["pid"])
+    finally:
+        process.terminate()
+        print(f"it left with {process.wait(60)}")
+
+
+def contents(folder: Path, count: int) -> list[bytes]:
+    """Files to ask about."""
+    return [path.read_bytes() for path in find_images(folder)[:count]]
+
+
+def same(answer: bytes, direct: Prediction) -> bool:
+    """Whether an answer is the direct prediction: the class, and its probability as near as another size of batch allows."""
+    best = json.loads(answer)["results"][0]["top"][0]
+    close = abs(best["probability"] - direct.probability) < TOLERANCE
+    return close and (best["class"] == direct.label or direct.top[1].probability > direct.probability - TOLERANCE)
+
+
+async def all_at_once(served: Served, images: list[bytes], expected: list[Prediction], connections: int) -> float:
+    """Images a second with so many requests in flight; every answer is compared."""
+    askers, waiting = [served.asker() for _ in range(connections)], iter(range(len(images)))
+
+    async def work(asker: Asker) -> None:
+        for i in waiting:
+            status, answer = await asker.ask("/v1/predict?top=2", images[i])
+            assert status == 200, answer
+            assert same(answer, expected[i]), (answer, expected[i])
+
+    before = time.perf_counter()
+    await asyncio.gather(*(work(asker) for asker in askers))
+    took = time.perf_counter() - before
+    for asker in askers:
+        asker.close()
+    return len(images) / took
+
+
+def throughput(weights: Path, photographs: Path, *, images: int, rounds: int, connections: int, options: list[str]) -> None:
+    """HTTP beside the bare predictor, in turns."""
+    files = contents(photographs, images)
+    predictor = load(weights)
+    expected = predictor.predict(files, top=2)
+    rows = []
+    with serving(weights, *options) as served:
+        asyncio.run(all_at_once(served, files[:16], expected[:16], 8))
+        for _ in range(rounds):
+            before = time.perf_counter()
+            predictor.predict(files, top=2)
+            bare = len(files) / (time.perf_counter() - before)
+            over = asyncio.run(all_at_once(served, files, expected, connections))
+            rows.append((bare, over, over / bare))
+            print(f"bare {bare:7.1f} images/s   HTTP {over:7.1f} images/s   ratio {over / bare:.3f}", flush=True)
+    print(f"median ratio {statistics.median(row[2] for row in rows):.3f} over {rounds} rounds of {len(files)} images")
+
+
+def overload(weights: Path, photographs: Path, *, seconds: float, factor: float, options: list[str]) -> None:
+    """Many times what it can answer."""
+    files = contents(photographs, 64)
+    expected = load(weights).predict(files, top=2)
+    with serving(weights, "--client-requests", "1000", *options) as served:
+        capacity = asyncio.run(all_at_once(served, files, expected, 32))
+        print(f"capacity {capacity:.1f} images/s; offered {factor * capacity:.0f} a second for {seconds:.0f} s", flush=True)
+        found = asyncio.run(flood(served, files, expected, rate=factor * capacity, seconds=seconds))
+        print(found)
+
+
+async def flood(served: Served, files: list[bytes], expected: list[Prediction], *, rate: float, seconds: float) -> str:
+    """Offer requests at a rate, whether or not they are answered."""
+    statuses: Counter[int] = Counter()
+    accepted: list[float] = []
+    health: list[float] = []
+    memory: list[float] = []
+    free: list[Asker] = []
+    wrong = 0
+    began = time.perf_counter()
+
+    async def one(i: int) -> None:
+        nonlocal wrong
+        asker = free.pop() if free else served.asker()
+        before = time.perf_counter()
+        status, answer = await asker.ask("/v1/predict?top=2", files[i])
+        statuses[status] += 1
+        if status == 200:
+            accepted.append(time.perf_counter() - before)
+            wrong += not same(answer, expected[i])
+        free.append(asker)
+
+    async def watch() -> None:
+        asker = served.asker()
+        while time.perf_counter() - began < seconds:
+            before = time.perf_counter()
+            status, _ = await asker.ask("/healthz", method="GET")
+            assert status == 200
+            health.append(time.perf_counter() - before)
+            memory.append(served.memory())
+            await asyncio.sleep(0.25)
+
+    watching = asyncio.create_task(watch())
+    tasks = []
+    sent = 0
+    while (now := time.perf_counter() - began) < seconds:
+        while sent < now * rate:
+            tasks.append(asyncio.create_task(one(sent % len(files))))
+            sent += 1
+        await asyncio.sleep(0.005)
+    await asyncio.gather(*tasks, watching)
+    answered = sum(statuses.values()) - statuses[0]
+    middle = len(memory) // 2
+    early, late = max(memory[:middle]), max(memory[middle:])
+    return "\n".join(
+        [
+            f"sent {sent}, answered {answered}, lost {statuses[0]}, wrong {wrong}; by status {dict(statuses)}",
+            f"accepted {statuses[200] / seconds:.1f} a second; {spread(accepted)}",
+            f"/healthz {spread(health)}",
+            f"memory at most {early:.0f} MiB in the first half, {late:.0f} MiB in the second",
+        ]
+    )
+
+
+def spread(seconds: list[float]) -> str:
+    """How long something took."""
+    if not seconds:
+        return "none"
+    p50, p99 = 1000 * np.quantile(seconds, (0.5, 0.99))
+    return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, most {1000 * max(seconds):.1f} ms"
+
+
+def soak(weights: Path, *, images: int, options: list[str]) -> None:
+    """Memory over many small images: least squares over the samples after the first fifth."""
+    bodies = [small(i) for i in range(64)]
+
+    async def ask(served: Served) -> list[tuple[int, float]]:
+        rows: list[tuple[int, float]] = []
+        done = 0
+        waiting = iter(range(images))
+
+        async def work(asker: Asker) -> None:
+            nonlocal done
+            for i in waiting:
+                status, answer = await asker.ask("/v1/predict", bodies[i % len(bodies)])
+                assert status == 200, answer
+                done += 1
+                if done % max(1, images // 100) == 0:
+                    rows.append((done, served.memory()))
+                    print(f"\r{done} images, {rows[-1][1]:.1f} MiB   ", end="", file=sys.stderr, flush=True)
+
+        await asyncio.gather(*(work(served.asker()) for _ in range(16)))
+        return rows
+
+    with serving(weights, *options) as served:
+        before = time.perf_counter()
+        rows = asyncio.run(ask(served))
+        took = time.perf_counter() - before
+    counted, memory = np.array(rows[len(rows) // 5 :]).T
+    (slope, start), covariance = np.polyfit(counted, memory, 1, cov=True)
+    print(
+        f"\n{images} images at {images / took:.0f} a second; {memory[0]:.1f} MiB after a fifth, {memory[-1]:.1f} MiB at the end"
+    )
+    print(
+        f"slope {slope * 1e5:+.2f} ± {1.96 * covariance[0, 0] ** 0.5 * 1e5:.2f} MiB for 100,000 images (from {start:.0f} MiB)"
+    )
+
+
+def random_requests(weights: Path, *, seconds: float, seed: int, options: list[str]) -> None:
+    """Requests that mean nothing, and images with bytes changed."""
+    chance = random.Random(seed)
+
+    async def ask(served: Served) -> Counter[tuple[str, int]]:
+        found: Counter[tuple[str, int]] = Counter()
+        until = time.perf_counter() + seconds
+
+        async def work() -> None:
+            asker = served.asker()
+            while time.perf_counter() < until:
+                path = chance.choice(PATHS)
+                names = chance.sample(("model", "top", "head", "class", "tap", "module", "form"), chance.randrange(4))
+                query = "&".join(f"{name}={chance.choice(VALUES)}" for name in names)
+                method = chance.choices(("POST", "GET", "PUT", "HEAD"), (12, 5, 1, 1))[0]
+                target = f"{path}?{query}" if query else path
+                status, answer = await asker.ask(target, mangled(chance), method=method, kind=chance.choice(KINDS))
+                found[path if path in PATHS else "other", status] += 1
+                if status >= 500 and status != 503:
+                    print(method, target, answer, file=sys.stderr)
+
+        await asyncio.gather(*(work() for _ in range(8)))
+        return found
+
+    with serving(weights, *options) as served:
+        found = asyncio.run(ask(served))
+        print(f"memory at the end {served.memory():.0f} MiB")
+    statuses: Counter[int] = Counter()
+    for (_, status), count in found.items():
+        statuses[status] += count
+    print(f"{sum(statuses.values())} requests in {seconds:.0f} s: {dict(sorted(statuses.items()))}")
+    print("none failed" if not statuses[500] else f"{statuses[500]} FAILED")
+
+
+def mangled(chance: random.Random) -> bytes:
+    """An image, damaged or whole; or nothing like one; in a form or not."""
+    body = bytearray(small(chance.randrange(64)) if chance.random() < 0.7 else chance.choice(EDGES))
+    for _ in range(chance.choice((0, 0, 1, 5, 50))):
+        if body:
+            body[chance.randrange(len(body))] = chance.randrange(256)
+    if chance.random() < 0.2:
+        body = body[: chance.randrange(len(body) + 1)]
+    if chance.random() < 0.3:
+        name = chance.choice(("a.png", "../x", "\\r\\n", "\u00e9"))
+        body = (
+            f'--b\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n\r\n'.encode() + body + b"\r\n--b--\r\n"
+        )
+    return bytes(body)
+
+
+def small(seed: int) -> bytes:
+    """A photograph of 48 pixels, the same for equal seeds."""
+    noise = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
+    content = io.BytesIO()
+    kind = ("JPEG", "PNG", "WEBP", "GIF")[seed % 4]
+    Image.fromarray(noise).resize((48, 48), Image.Resampling.BICUBIC).save(content, kind)
+    return content.getvalue()
+
+
+def main() -> int:
+    """Measure what was asked for. What stands behind `--` goes to `inceptions serve`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("throughput", "overload", "soak", "random"))
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("photographs", type=Path, nargs="?")
+    parser.add_argument("--images", type=int, default=None, help="throughput: 256; soak: 100000")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=None, help="overload: 60; random: 600")
+    parser.add_argument("--factor", type=float, default=10.0)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0)
+    here, options = sys.argv[1:], []
+    if "--" in here:
+        here, options = here[: here.index("--")], here[here.index("--") + 1 :]
+    given = parser.parse_args(here)
+    if given.what in ("throughput", "overload") and given.photographs is None:
+        parser.error(f"{given.what} needs a folder of photographs")
+    print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    match given.what:
+        case "throughput":
+            throughput(
+                given.weights,
+                given.photographs,
+                images=given.images or 256,
+                rounds=given.rounds,
+                connections=given.connections,
+                options=options,
+            )
+        case "overload":
+            overload(given.weights, given.photographs, seconds=given.seconds or 60, factor=given.factor, options=options)
+        case "soak":
+            soak(given.weights, images=given.images or 100_000, options=options)
+        case "random":
+            random_requests(given.weights, seconds=given.seconds or 600, seed=given.seed, options=options)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
