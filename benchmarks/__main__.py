@@ -7,14 +7,17 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import crops, forward, loop, pixels, step
+from benchmarks import crops, folder, forward, loop, pixels, start, step
 
 BENCHMARKS = {
     "forward": forward.measure,
     "step": step.measure,
     "loop": loop.measure,
     "pixels": pixels.measure,
+    "jpegs": pixels.measure_jpegs,
     "crops": crops.measure,
+    "folder": folder.measure,
+    "start": start.measure,
 }
 
 

@@ -9,7 +9,7 @@ Shapes leave out the batch: (channels, height, width) for maps, (channels,) for 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -213,6 +213,17 @@ def inputs(op: Op) -> tuple[str, ...]:
             return (op.input,)
 
 
+def reading(op: Op, names: Mapping[str, str]) -> Op:
+    """The same op, reading other values in place of those that `names` has."""
+    match op:
+        case Concat():
+            return replace(op, inputs=tuple(names.get(one, one) for one in op.inputs))
+        case Add():
+            return replace(op, input=names.get(op.input, op.input), residual=names.get(op.residual, op.residual))
+        case _:
+            return replace(op, input=names.get(op.input, op.input))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Graph:
     """A pass through a network.
@@ -249,6 +260,13 @@ class Graph:
         """Whether it starts from pixels."""
         return bool(self.ops) and isinstance(self.ops[0], Pixels)
 
-    def with_ops(self, ops: Iterator[Op] | tuple[Op, ...]) -> Graph:
+    def only_read_by(self, op: Op) -> Op | None:
+        """The op whose value `op` reads, if nobody else needs that value; of an `Add`, the op that makes its residual."""
+        name = inputs(op)[-1]
+        if name == self.input or len(self.readers[name]) > 1 or name in self.outputs.values():
+            return None
+        return self.made_by[name]
+
+    def with_ops(self, ops: Iterable[Op]) -> Graph:
         """The same graph of other ops."""
         return replace(self, ops=tuple(ops))
