@@ -12,15 +12,18 @@ from importlib.metadata import version
 
 from cyclopts import App, Parameter
 
+from inceptions.cli.claims import claims
 from inceptions.cli.convert import convert
 from inceptions.cli.cost import cost
 from inceptions.cli.data import data
 from inceptions.cli.doctor import doctor
 from inceptions.cli.evaluate import evaluate
 from inceptions.cli.explain import explain
+from inceptions.cli.export import export
 from inceptions.cli.features import features
 from inceptions.cli.models import models
 from inceptions.cli.predict import predict
+from inceptions.cli.serve import serve
 from inceptions.cli.train import train
 from inceptions.console import run_app
 
@@ -34,10 +37,14 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 # In the order in which they are listed: the way of a photograph first, then the networks.
-COMMANDS: tuple[Callable[..., None], ...] = (train, evaluate, predict, explain, features, cost, models, convert, doctor)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    *(train, evaluate, predict, explain, features, serve),
+    *(cost, models, convert, export, doctor),
+)
 for position, command in enumerate(COMMANDS):
     app.command(command, sort_key=position)
 app.command(data)
+app.command(claims)
 
 
 def execute(arguments: Sequence[str]) -> int:
