@@ -18,7 +18,7 @@ import pytest
 
 from inceptions.cli import execute
 
-COMMANDS = ("train", "evaluate", "predict", "serve", "cost", "models", "export", "doctor")
+COMMANDS = ("train", "evaluate", "predict", "serve", "cost", "models", "export", "bench", "doctor")
 # A network and images so small that an epoch takes a second.
 TINY = (
     *("--model", "plain_cnn", "--width", "0.125", "--workers", "0", "--device", "cpu", "--precision", "fp32"),

@@ -228,6 +228,14 @@ def test_refuses_to_replace_what_it_reads(weights: Path) -> None:
         export(weights, weights, to="safetensors")
 
 
+def test_refuses_to_replace_what_it_reads_with_openvinos_second_file(weights: Path, tmp_path: Path) -> None:
+    own = tmp_path / "net.bin"
+    own.write_bytes(weights.read_bytes())
+    with pytest.raises(UsageError, match=r"net\.bin is the file that is read"):
+        export(own, tmp_path / "net.xml", to="openvino")
+    assert own.read_bytes() == weights.read_bytes()
+
+
 def test_refuses_bytes_where_images_are_none(weights: Path, tmp_path: Path) -> None:
     model, card = load_model(weights)
     preprocess = Preprocess(size=(48, 52), resize="exact", sampling="corners")
@@ -297,6 +305,24 @@ def test_metadata_is_read_without_the_weights(weights: Path, tmp_path: Path) -> 
     assert About.from_metadata(read, tmp_path).card.classes == NAMES
     with pytest.raises(WeightsError, match="does not say how it is run"):
         About.from_metadata({**read, "inceptions_export": "{}"}, tmp_path)
+
+
+def test_a_file_that_says_of_itself_what_is_not_so(weights: Path, pixels: np.ndarray, tmp_path: Path) -> None:
+    import onnx
+
+    export(weights, tmp_path / "out.onnx", to="onnx")
+    read = read_metadata(tmp_path / "out.onnx")
+    model = onnx.load(tmp_path / "out.onnx")
+    fewer = {**read, "inceptions": read["inceptions"].replace('"日本"', '"日本","x"')}
+    other = {**read, "inceptions_export": read["inceptions_export"].replace('["main"]', '["aux_4a"]')}
+    for changed in (fewer, other):
+        assert changed != read
+        onnx.helper.set_model_props(model, changed)
+        onnx.save(model, tmp_path / "changed.onnx")
+        with pytest.raises(WeightsError, match=r"changed\.onnx answers .* not what it says of itself"):
+            open_exported(tmp_path / "changed.onnx").run(pixels)
+    with pytest.raises(WeightsError, match="does not say how it is run"):
+        About.from_metadata({**read, "inceptions_export": read["inceptions_export"].replace('["main"]', '"main"')}, tmp_path)
 
 
 def test_where_files_go(weights: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import inceptions
 from inceptions.cli import execute
 from inceptions.deploy.export import export
 from inceptions.deploy.opening import answerer, is_exported, load, opener
+from inceptions.deploy.serve.running import loader
 from inceptions.errors import UsageError, WeightsError
 from inceptions.network import Network, create_model
 from inceptions.weights import Card, Preprocess, save_weights
@@ -144,3 +145,33 @@ def test_what_does_not_go_together(weights: Path, onnx: Path) -> None:
     with pytest.raises(UsageError, match="computes in no int8"):
         opened(str(weights))
     assert execute(["evaluate", str(onnx), "nowhere", "--report", "x.html"]) == 3
+
+
+def test_one_head_of_several_cannot_be_the_surest(weights: Path, photographs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    export(weights, tmp_path / "main.onnx", to="onnx")
+    photograph = photographs / "ant" / "0.jpg"
+    for predictor in (load(tmp_path / "main.onnx"), load(weights, engine="onnxruntime", precision="fp32")):
+        assert predictor.predict(photograph).top
+        for head in ("best", "mean"):
+            with pytest.raises(UsageError, match=f"main alone answers here, so there is no {head} of several"):
+                predictor.predict(photograph, head=head)
+
+
+@pytest.mark.parametrize("command", ["explain", "doctor"])
+def test_what_looks_inside_says_that_an_exported_file_has_none(
+    command: str, onnx: Path, photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute([command, str(onnx), str(photographs / "ant" / "0.jpg")]) == 2
+    assert "is an exported file: it answers, but shows nothing of its inside" in capsys.readouterr().err
+
+
+def test_evaluate_and_serve_ask_the_main_head(weights: Path, photographs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "aux.onnx"
+    export(weights, path, to="onnx", heads=("aux_4a",))
+    assert load(path).predict(photographs / "ant" / "0.jpg", head="aux_4a").top
+    with pytest.raises(UsageError, match="answers by aux_4a only, and the main head is asked here"):
+        opener(engine=None, precision="auto", device="auto", every_head=False, say=print)(str(path))
+    with pytest.raises(UsageError, match="answers by aux_4a only"):
+        loader(device="auto", engine=None, precision="auto", batch=1)(str(path))

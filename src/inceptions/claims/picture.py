@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from inceptions.claims.claim import Panel
 from inceptions.claims.results import Result
@@ -33,7 +34,8 @@ def draw(result: Result, path: Path) -> None:
         MachineError: the file cannot be written.
     """
     panels = result.claim.panels
-    figure = Figure(figsize=(5.2 * len(panels), 4.4), dpi=150, layout="constrained")
+    # A picture of one panel needs room for the names beside it.
+    figure = Figure(figsize=(max(7.0, 5.2 * len(panels)), 4.4), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
         match panel.kind:
@@ -42,7 +44,7 @@ def draw(result: Result, path: Path) -> None:
             case "curves":
                 _curves(axes, panel, result)
             case "counts":
-                _counts(axes, panel, result)
+                _counts(axes, result)
         axes.spines[["top", "right"]].set_visible(False)
         if panel.log:
             axes.set_yscale("log")
@@ -94,7 +96,7 @@ def _curves(axes: Axes, panel: Panel, result: Result) -> None:
     _legend(axes)
 
 
-def _counts(axes: Axes, panel: Panel, result: Result) -> None:
+def _counts(axes: Axes, result: Result) -> None:
     """Bars of ours as shares of the published figures, with both written beside them."""
     counts = list(reversed(result.counts))
     rows = range(len(counts))
@@ -104,13 +106,9 @@ def _counts(axes: Axes, panel: Panel, result: Result) -> None:
     axes.axvline(1.0, color="#000000", linewidth=0.8, linestyle="--")
     axes.set_yticks(rows, ["\n".join(textwrap.wrap(count.what, 34)) for count in counts], fontsize=7)
     for row, count, share in zip(rows, counts, shares, strict=True):
-        axes.text(max(share, 0) + 0.02, row, f"{number(count.ours)} ({number(count.published)})", va="center", fontsize=7)
-    axes.set_xlim(0, max(1.0, *shares) * 1.55)
-    axes.set_xlabel(
-        f"ours / published\n(written: ours, published in brackets; {panel.label})" if panel.label else "ours / published"
-    )
-    from matplotlib.patches import Patch
-
+        axes.text(max(share, 1.0) + 0.03, row, f"{number(count.ours)} ({number(count.published)})", va="center", fontsize=7)
+    axes.set_xlim(0, max(1.0, *shares) * 1.9)
+    axes.set_xlabel("ours / published (beside: ours, published in brackets)")
     handles = [Patch(color=COLOURS[0], label="as published")]
     if not all(count.equal for count in counts):
         handles.append(Patch(color=COLOURS[1], label="differs, see the remark"))

@@ -18,7 +18,7 @@ from inceptions.errors import UsageError
 CORES = 2
 USED = 0.6
 # More seeds narrow an interval by little.
-MOST = 24
+MOST = 32
 
 
 @dataclass(frozen=True)

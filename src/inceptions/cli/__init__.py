@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from cyclopts import App, Parameter
 
+from inceptions.cli.bench import bench
 from inceptions.cli.claims import claims
 from inceptions.cli.convert import convert
 from inceptions.cli.cost import cost
@@ -39,7 +40,7 @@ app = App(
 # In the order in which they are listed: the way of a photograph first, then the networks.
 COMMANDS: tuple[Callable[..., None], ...] = (
     *(train, evaluate, predict, explain, features, serve),
-    *(cost, models, convert, export, doctor),
+    *(cost, models, convert, export, bench, doctor),
 )
 for position, command in enumerate(COMMANDS):
     app.command(command, sort_key=position)

@@ -41,9 +41,11 @@ def doctor(
         preprocess: How images are shown to a foreign file that does not say so: torchvision, timm, keras, caffe, …
         json: Print one JSON document instead of text.
     """
+    from inceptions.deploy.opening import refuse_exported
     from inceptions.predict.doctor import examine
     from inceptions.predict.doctor.examine import raise_if_broken
 
+    refuse_exported(weights, "shows nothing of its inside")
     checkup = examine(weights, images, preprocess=preprocess)
     if json:
         show(checkup.to_dict())

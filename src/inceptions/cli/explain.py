@@ -60,10 +60,12 @@ def explain(
         json: Print one JSON document instead of text.
         quiet: No progress.
     """
+    from inceptions.deploy.opening import refuse_exported
     from inceptions.predict import expand
     from inceptions.predict.explain import explain_files, open_predictor
     from inceptions.train import reporter
 
+    refuse_exported(weights, "shows nothing of its inside")
     found: list[dict[str, Any]] = []
     with reporter(quiet=quiet) as progress:
         predictor = open_predictor(weights, preprocess=preprocess, device=device)

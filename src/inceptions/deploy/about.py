@@ -67,7 +67,8 @@ class About:
         try:
             values = json.loads(metadata[EXPORT])
             precision, pixels, heads = values["precision"], values["pixels"], tuple(values["heads"])
-            if precision not in get_args(Precision) or not isinstance(pixels, bool) or not heads:
+            named = isinstance(values["heads"], list) and all(isinstance(head, str) for head in heads)
+            if precision not in get_args(Precision) or not isinstance(pixels, bool) or not heads or not named:
                 raise ValueError(f"{precision!r}, {pixels!r}, {heads!r}")
         except (ValueError, KeyError, TypeError) as error:
             raise WeightsError(f"{where} does not say how it is run ({error}). Export it again.") from error

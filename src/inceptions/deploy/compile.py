@@ -138,7 +138,7 @@ def compile(
 
     Returns:
         What answers. Its `notes` say what was done. An engine or a precision that would change the answers is not taken, even
-        where it was asked for by name: float32 is, and `notes` say why.
+        where it was asked for by name: the next precision is, at last float32, and `notes` say why.
 
     Raises:
         UsageError: an unknown name, or options that do not go together.
@@ -191,7 +191,7 @@ def candidates(engine: str, precision: str) -> list[list[Candidate]]:
     """
     names = catalogue.named(engine, precision)
     if precision == "int8":
-        return [[Candidate(names[0], "int8")], [Candidate(names[0], "float32")]]
+        return [[Candidate(names[0], one)] for one in ("int8", *catalogue.precisions(names[0]))]
     able = {name: catalogue.precisions(name) for name in names}
     wanted: list[Precision] = ["bf16", "float32"] if precision == "auto" else [precision, "float32"]  # type: ignore[list-item]
     groups = [[Candidate(name, one) for name in names if one in able[name]] for one in dict.fromkeys(wanted)]
@@ -202,5 +202,5 @@ def _told(choice: Choice) -> list[str]:
     """What was found, as sentences."""
     told = [f"Taken: {choice.taken}."]
     told += [f"Measured {one}." for one in choice.judged if one.images_per_second is not None]
-    told += [f"Not taken: {one.engine} in {one.precision}, because {one.refused}." for one in choice.judged if one.refused]
+    told += [f"Not taken: {one.engine} in {one.precision}: {one.refused}." for one in choice.judged if one.refused]
     return told

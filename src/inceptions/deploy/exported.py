@@ -50,6 +50,7 @@ class Exported:
 
         Raises:
             UsageError: they do not have the size the file was exported for.
+            WeightsError: what comes out is not what the file says.
         """
         height, width = self.card.preprocess.size
         if pixels.ndim != 4 or pixels.shape[1:] != (height, width, 3):
@@ -57,7 +58,11 @@ class Exported:
                 f"{self.path} takes images of {height}×{width} pixels in RGB, [batch, {height}, {width}, 3], "
                 f"not {list(pixels.shape)}."
             )
-        return self.engine.run(entering(pixels, self.card.preprocess, pixels=self.about.pixels))
+        found = self.engine.run(entering(pixels, self.card.preprocess, pixels=self.about.pixels))
+        expected = dict.fromkeys(self.about.heads, (len(pixels), len(self.card.classes)))
+        if (shapes := {head: logits.shape for head, logits in found.items()}) != expected:
+            raise WeightsError(f"{self.path} answers {shapes}, which is not what it says of itself, {expected}. Export it again.")
+        return found
 
 
 def entering(

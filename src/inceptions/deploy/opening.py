@@ -125,9 +125,25 @@ def opener(
         if plain and precision == "int8":
             raise UsageError(f"For {name} torch is asked as it is, which computes in no int8: name an exported file.")
         wanted = "auto" if plain else precision
-        return answerer(name, device=device, engine=engine, precision=wanted, batch=batch, every_head=every_head, say=say)
+        found, card = answerer(
+            name, device=device, engine=engine, precision=wanted, batch=batch, every_head=every_head, say=say
+        )
+        require_main(name, found)
+        return found, card
 
     return opened
+
+
+def require_main(name: str | Path, opened: Network | Answerer) -> None:
+    """Refuse what answers by auxiliary heads only.
+
+    Raises:
+        UsageError: it does; says by which.
+    """
+    if isinstance(opened, Answerer) and "main" not in opened.heads:
+        raise UsageError(
+            f"{name} answers by {', '.join(opened.heads)} only, and the main head is asked here: export it with --heads main."
+        )
 
 
 def is_exported(path: str | Path) -> bool:

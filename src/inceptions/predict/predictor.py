@@ -130,7 +130,7 @@ class Predictor:
 
         Raises:
             ImageError: a single image that cannot be read.
-            UsageError: `top` is not at least 1, or the network has no such head.
+            UsageError: `top` is not at least 1, the network has no such head, or of several heads only one was opened.
         """
         if isinstance(image, Sequence) and not isinstance(image, (str, bytes)):
             return list(self.stream(image, top=top, head=head))
@@ -143,13 +143,11 @@ class Predictor:
         """As `predict` for a list, but one answer at a time and in bounded memory: the next images are decoded meanwhile.
 
         Raises:
-            UsageError: `top` is not at least 1, or the network has no such head.
+            UsageError: as `predict`.
         """
         if top < 1:
             raise UsageError(f"top must be at least 1, not {top}.")
-        known = [*self.heads, BEST, MEAN]
-        if head not in known:
-            raise unknown(f"head of {self.card.declare().full_name}", head, known)
+        self.check_head(head)
         return self._stream(iter(images), top, head)
 
     def _stream(self, images: Iterator[Image], top: int, head: str) -> Iterator[Prediction]:
@@ -166,6 +164,21 @@ class Predictor:
                 yield from self._answer(waiting.popleft(), top, head)
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def check_head(self, head: str) -> None:
+        """Refuse a head that cannot be asked.
+
+        Raises:
+            UsageError: the network has no such head, or of its several heads one alone was made ready.
+        """
+        declared, known = self.card.declare(), [*self.heads, BEST, MEAN]
+        if head not in known:
+            raise unknown(f"head of {declared.full_name}", head, known)
+        if head in (BEST, MEAN) and len(self.heads) < min(2, len(declared.heads)):
+            raise UsageError(
+                f"Of the heads of {declared.full_name}, {self.heads[0]} alone answers here, so there is no {head} of several: "
+                "open weights with every_head=True, or export the file again with --heads."
+            )
 
     def prepare(self, image: Image) -> Pixels:
         """An image as `answer` takes it. May be called from several threads at once.

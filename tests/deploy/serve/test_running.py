@@ -16,8 +16,9 @@ import httpx
 import pytest
 from serving import picture, until
 
-from inceptions.deploy.serve.models import named
-from inceptions.deploy.serve.running import bound, read_key, serve
+from inceptions.deploy.export import export
+from inceptions.deploy.serve.models import fingerprint, named
+from inceptions.deploy.serve.running import bound, loader, read_key, serve
 from inceptions.errors import MachineError, UsageError
 
 
@@ -90,6 +91,21 @@ def test_other_machines_are_warned_of(
     finally:
         for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
             logger.handlers, logger.level, logger.propagate = handlers, level, propagate
+
+
+def test_the_version_of_an_openvino_file_is_that_of_its_weights(weights: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    export(weights, tmp_path / "net.xml", to="openvino")
+    opened = loader(device="auto", engine=None, precision="auto", batch=1)(str(tmp_path / "net.xml"))
+    assert opened.whole is None
+    before = fingerprint(opened, str(tmp_path / "net.xml"))
+    content = (tmp_path / "net.bin").read_bytes()
+    # Under another name: what was opened may still read its own.
+    (tmp_path / "other.xml").write_bytes((tmp_path / "net.xml").read_bytes())
+    (tmp_path / "other.bin").write_bytes(content)
+    assert fingerprint(opened, str(tmp_path / "other.xml")) == before
+    (tmp_path / "other.bin").write_bytes(content[:-4] + b"1234")
+    assert fingerprint(opened, str(tmp_path / "other.xml")) != before
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ CLAIM = Claim(
         Panel(kind="points", quantity="accuracy", label="validation accuracy, %", percent=True),
         Panel(kind="curves", quantity="accuracy", label="validation accuracy, %", percent=True),
     ),
-    small=Size(side=16, steps=100, train=100),
-    seconds=3.0,
+    small=Size(side=16, steps=400, batch=16, train=100),
+    seconds=10.0,
     learns=("none",),
 )

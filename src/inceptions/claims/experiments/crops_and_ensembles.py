@@ -128,7 +128,7 @@ CLAIM = Claim(
         Panel(kind="points", quantity="error", label="error, %", percent=True),
     ),
     small=Size(side=24, steps=50, train=400),
-    seconds=4.0,
+    seconds=5.0,
     together=True,
     learns=("one model, one crop",),
 )

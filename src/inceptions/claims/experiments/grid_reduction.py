@@ -116,6 +116,9 @@ CLAIM = Claim(
         Panel(kind="points", quantity="accuracy", label="validation accuracy, %", percent=True),
     ),
     small=Size(side=16, steps=60),
-    seconds=1.0,
+    seconds=1.5,
     learns=("both in parallel",),
+    remark="The parallel reduction is half as expensive as pooling first with a 3×3 behind it, and an eighth of "
+    "convolving first: "
+    "in these few steps the more expensive ones learn faster, so the accuracies say nothing for the parallel one.",
 )

@@ -90,7 +90,7 @@ CLAIM = Claim(
     ),
     counts=counts,
     panels=(
-        Panel(kind="counts", label="multiplications, millions"),
+        Panel(kind="counts"),
         Panel(kind="points", quantity="milliseconds", label="processor time an image, ms"),
     ),
     small=Size(steps=5),

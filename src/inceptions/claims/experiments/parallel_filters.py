@@ -83,7 +83,7 @@ CLAIM = Claim(
         Panel(kind="points", quantity="accuracy", label="validation accuracy, %", percent=True),
         Panel(kind="curves", quantity="accuracy", label="validation accuracy, %", percent=True),
     ),
-    small=Size(side=24, steps=100),
-    seconds=3.5,
+    small=Size(side=24, steps=200),
+    seconds=8.0,
     learns=("side by side",),
 )

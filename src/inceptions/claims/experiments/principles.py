@@ -138,6 +138,6 @@ CLAIM = Claim(
         Panel(kind="curves", quantity="loss", label="training loss, nats", arms=(EXPANDED, PLAIN)),
     ),
     small=Size(side=16, steps=60),
-    seconds=4.0,
+    seconds=5.0,
     learns=("both",),
 )

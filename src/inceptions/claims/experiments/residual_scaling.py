@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 
-from inceptions.architecture.nodes import Conv, GlobalPool, Node, Pool, Residual, chain
+from inceptions.architecture.nodes import Conv, Node, Pool, Residual, chain
 from inceptions.claims.claim import Claim, Hypothesis, Panel, Record, Size, each
 from inceptions.claims.images import Sample
 from inceptions.claims.lab import Lab, record
 from inceptions.claims.networks import conv, network
 
-LR = 0.3
-BLOCKS = 6
+LR = 0.05
+BLOCKS = 10
 # Arm: filters of the residual blocks, scale, factor on the rate, share of the steps that the rate rises over.
 ARMS = {
     "wide, 1.0": (1152, 1.0, 1.0, 0.0),
@@ -48,7 +49,8 @@ def run(lab: Lab, arm: str) -> Record:
     sample: Sample = lab.sample()
     filters, scale, rate, rise = ARMS[arm]
     training = lab.training(lr=LR * rate, warmup=round(rise * lab.size.steps), decay="none")
-    declared = network("residuals", trunk(filters, scale), sample, main=(GlobalPool("pool"),))
+    # The family's own initialiser: residuals of the size of their input, which is what the claim is about.
+    declared = replace(network("residuals", trunk(filters, scale), sample), initialiser="variance_scaling")
     model, log = lab.trained(declared, sample, training)
     last = model.features(sample.held.x[:100], [f"block_{BLOCKS}"])[f"block_{BLOCKS}"].detach()  # type: ignore[index]
     alive = float((last > 0).double().mean()) if bool(last.isfinite().all()) else 0.0
@@ -62,7 +64,7 @@ CLAIM = Claim(
     statement="With more than 1000 filters, unscaled residual networks become unstable and die early in training; scaling the "
     "residuals by 0.1 to 0.3 prevents it, a lower rate or a warm-up does not, and where scaling is not needed it does no harm.",
     source="Szegedy et al. 2016, arXiv:1602.07261, section 3.3",
-    experiment="Six residual blocks of 1152 filters (and of 96) on the digits at a high rate, at scales of 1.0, 0.3 "
+    experiment="Ten residual blocks of 1152 filters (and of 96) on the digits at a high rate, at scales of 1.0, 0.3 "
     "and 0.1, at a tenth of the rate, and with a warm-up.",
     published="died after some ten thousand steps; 0.1 to 0.3 trained; “never seemed to harm the final accuracy”",
     arms=tuple(ARMS),
@@ -110,6 +112,6 @@ CLAIM = Claim(
         Panel(kind="points", quantity="accuracy", label="final validation accuracy, %", percent=True),
     ),
     small=Size(side=16, steps=40, batch=16),
-    seconds=6.0,
+    seconds=8.0,
     learns=("wide, 0.1",),
 )

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from inceptions.deploy.about import CARD, EXPORT, About
+from inceptions.deploy.engines import torch_archive
 from inceptions.deploy.engines.engine import Engine, Precision
 from inceptions.deploy.graph import Array, Graph
 from inceptions.errors import WeightsError
@@ -43,7 +44,10 @@ def open_file(path: Path) -> tuple[About, Engine]:
     """
     said: dict[str, Any] = {CARD: "", EXPORT: ""}
     try:
+        torch_archive.check(path)
         loaded = torch.export.load(str(path), extra_files=said)
+    except ValueError as error:
+        raise WeightsError(f"{path} is no file that inceptions exported, or is damaged: {error}. Export it again.") from error
     except Exception as error:  # whatever torch's reader stumbles over
         raise WeightsError(f"{path} is no file of torch.export, or is damaged ({type(error).__name__}).") from error
     texts = {key: text.decode() if isinstance(text, bytes) else text for key, text in said.items()}

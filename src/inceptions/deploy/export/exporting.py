@@ -196,8 +196,9 @@ def check_output(output: Path, weights: str | Path, to: Format) -> None:
     if output.suffix != FORMATS[to]:
         raise UsageError(f"{output} would hold {to}, whose files end in {FORMATS[to]}: call it {output.stem}{FORMATS[to]}.")
     sources = [Path(weights), Path(weights) / BEST_WEIGHTS]
-    if output.exists() and any(one.is_file() and one.samefile(output) for one in sources):
-        raise UsageError(f"{output} is the file that is read; it would be lost. Write to another name.")
+    for file in (output, output.with_suffix(".bin")) if to == "openvino" else (output,):
+        if file.exists() and any(one.is_file() and one.samefile(file) for one in sources):
+            raise UsageError(f"{file} is the file that is read; it would be lost. Write to another name.")
 
 
 def default_output(weights: str | Path, to: Format) -> Path:

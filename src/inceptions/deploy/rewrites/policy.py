@@ -51,9 +51,9 @@ def chosen(engine: str, precision: Precision, batch: int) -> frozenset[str]:
     Measured on Inception-v3 and GoogLeNet, images a second with the rewrite to without it, on two kinds of processor. With
     matrix units (AMX, two cores): swap_pool 1.10 compiled bf16, 1.07 eager bf16 at batch 16; merge_1x1 up to 1.03 eager, 1.10
     compiled at batch 1, 1.03 to 1.07 together with swap_pool on OpenVINO in bf16 at batch 16, but a loss there at batch 1 and
-    0.94 in int8. With vector units only (AVX-512 bf16, one core; `python -m benchmarks.rewrites`): all of them between 0.98 and
-    1.03, because convolutions are nine tenths of the time; pool_as_conv 1.01 eager. space_to_depth was never measured to be
-    faster by more than that (0.97 on OpenVINO), and is on for none.
+    0.94 in int8. With vector units only (AVX-512 bf16, one thread, busy; `python -m benchmarks.rewrites`) convolutions are nine
+    tenths of the time: swap_pool 1.05 on Inception-v4 in OpenVINO at batch 16, 1.00 to 1.02 elsewhere; pool_as_conv 1.01 eager;
+    merge_1x1 0.98 to 1.03; space_to_depth 0.97 to 1.02, so that it is on for none.
 
     Args:
         engine: its name.

@@ -22,8 +22,7 @@ from inceptions.deploy.serve.models import Served
 from inceptions.deploy.serve.refusals import Gone, Refusal, busy, unreadable
 from inceptions.deploy.serve.uploads import Upload
 from inceptions.deploy.serve.worker import Answered, Full
-from inceptions.errors import UsageError, unknown
-from inceptions.predict.answers import BEST, MEAN
+from inceptions.errors import UsageError
 
 Result = TypeVar("Result")
 
@@ -79,9 +78,10 @@ class Desk:
             Gone: nobody waits for the answer.
             Failed: the network failed.
         """
-        heads = (*served.opened.predictor.heads, BEST, MEAN)
-        if head not in heads:
-            raise refused(unknown("head", head, heads))
+        try:
+            served.opened.predictor.check_head(head)
+        except UsageError as error:
+            raise refused(error) from error
         clock = Clock()
 
         async def one(index: int, upload: Upload) -> wire.Result:

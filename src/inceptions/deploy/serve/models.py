@@ -233,7 +233,10 @@ def fingerprint(opened: Opened, source: str) -> str:
     """What tells one loading's weights, classes and preprocessing from another's."""
     digest = hashlib.sha256(opened.predictor.card.to_json().encode())
     if opened.whole is None:
-        digest.update(Path(source).read_bytes())
+        file = Path(source)
+        digest.update(file.read_bytes())
+        if file.suffix == ".xml":  # OpenVINO's, which keeps its weights beside it
+            digest.update(file.with_suffix(".bin").read_bytes())
         return digest.hexdigest()[:VERSION_DIGITS]
     for name, tensor in sorted(opened.whole.model.state_dict().items()):
         digest.update(name.encode())

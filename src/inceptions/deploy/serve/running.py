@@ -122,13 +122,14 @@ def loader(*, device: str, engine: str | None, precision: str, batch: int) -> Ca
         precision: what an engine computes in.
         batch: how many images come at once, as a rule.
     """
-    from inceptions.deploy.opening import answerer, is_exported
+    from inceptions.deploy.opening import answerer, is_exported, require_main
     from inceptions.deploy.serve.models import Opened
     from inceptions.evaluate.answerer import Answerer
     from inceptions.predict import Predictor
 
     def opened(source: str) -> Opened:
         made, card = answerer(source, device=device, engine=engine, precision=precision, batch=batch, every_head=True)
+        require_main(source, made)
         predictor = Predictor(made, card, device=device)
         if not isinstance(made, Answerer):
             return Opened(predictor=predictor, whole=predictor, computed_in=f"float32, torch on {predictor.device}")

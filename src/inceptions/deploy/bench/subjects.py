@@ -1,0 +1,94 @@
+"""The networks that are measured, and the images that answers are compared on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inceptions.architecture import cost
+from inceptions.data import ImageError, decode, find_images
+from inceptions.data.showing import showing
+from inceptions.deploy.bench.unmodified import without_heads
+from inceptions.deploy.graph import Array
+from inceptions.deploy.preparing import normalised
+from inceptions.errors import DataError
+from inceptions.network import Network, create_model
+from inceptions.weights import Preprocess, load_model
+
+COMPARED = 200
+"""Images of a folder that answers are compared on, evenly spread over their names."""
+
+SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A network without auxiliary heads, the (height, width) of its images, and some to compare answers on.
+
+    The images are float32 and normalised; None if there are none.
+    """
+
+    network: Network
+    size: tuple[int, int]
+    images: Array | None = None
+
+
+def subjects(
+    models: Sequence[str], size: tuple[int, int] | None, weights: str | Path | None, folder: Path | None
+) -> Iterator[Subject]:
+    """What is to be measured.
+
+    Args:
+        models: networks, each with fresh weights.
+        size: (height, width) of the images; as published, or as the weights say, if None.
+        weights: instead of models.
+        folder: where images are; none if None.
+
+    Raises:
+        UsageError: an unknown network, or images too small for it.
+        DataError: no image can be read.
+        WeightsError: the weights cannot be read.
+    """
+    made: list[tuple[Network, Preprocess]] = []
+    if weights is not None:
+        network, card = load_model(weights)
+        made.append((network, card.preprocess))
+    else:
+        for name in models:
+            network = create_model(name, seed=SEED, aux=False)
+            side = network.architecture.input_size
+            made.append((network, Preprocess(size=side, resize_to=min(side))))
+    for network, preprocess in made:
+        sides = size or preprocess.size
+        cost(network.architecture, sides)  # says what is too small
+        if sides != preprocess.size:
+            factor = max(sides) / min(preprocess.size)
+            preprocess = replace(preprocess, size=sides, resize_to=round(preprocess.resize_to * factor))
+        yield Subject(without_heads(network), sides, None if folder is None else photographs(folder, preprocess))
+
+
+def photographs(folder: Path, preprocess: Preprocess) -> Array:
+    """Images of a folder as the network's input, `[images, channels, height, width]`.
+
+    Raises:
+        DataError: there is no such folder, or no image in it can be read.
+    """
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}.")
+    show = showing(preprocess)
+    found = find_images(folder)
+    chosen = [found[place * len(found) // COMPARED] for place in range(COMPARED)] if len(found) > COMPARED else found
+    shown: list[NDArray[Any]] = []
+    for path in chosen:
+        try:
+            shown.append(show(decode(path)))
+        except ImageError:
+            continue
+    if not shown:
+        raise DataError(f"{folder} holds no image that can be read.")
+    return normalised(np.stack(shown), preprocess)
