@@ -61,7 +61,9 @@ class Exported:
         found = self.engine.run(entering(pixels, self.card.preprocess, pixels=self.about.pixels))
         expected = dict.fromkeys(self.about.heads, (len(pixels), len(self.card.classes)))
         if (shapes := {head: logits.shape for head, logits in found.items()}) != expected:
-            raise WeightsError(f"{self.path} answers {shapes}, which is not what it says of itself, {expected}. Export it again.")
+            raise WeightsError(
+                f"{self.path} answers {shapes}, which is not what it says of itself, {expected}. Export it again."
+            )
         return found
 
 
