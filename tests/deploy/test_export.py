@@ -145,6 +145,10 @@ def test_both_programs_read_onnx(weights: Path, pixels: np.ndarray, tmp_path: Pa
         open_exported(output, engine="torch")
     with pytest.raises(UsageError, match=r"float32: export it again with --precision fp16"):
         open_exported(output, precision="fp16")
+    with pytest.raises(UsageError, match=r"float32: let OpenVINO run it"):
+        open_exported(output, precision="bf16")
+    with pytest.raises(UsageError, match=r"was exported in float32: export it again with --precision int8"):
+        open_exported(output, engine="openvino", precision="int8")
 
 
 def test_without_torch(weights: Path, photos: Path, tmp_path: Path) -> None:
@@ -196,6 +200,8 @@ def test_int8(weights: Path, tmp_path: Path, photos: Path, monkeypatch: pytest.M
         assert report.to_dict()["precision"] == "int8"
         assert report.to_dict()["parity"]["images"] == 10
         assert open_exported(output).about.precision == "int8"
+        with pytest.raises(UsageError, match="int8: export it again with --precision float32"):
+            open_exported(output, precision="float32")
 
 
 def _ready(*arguments: object, **options: object) -> object:
@@ -211,6 +217,7 @@ def _ready(*arguments: object, **options: object) -> object:
         ({"to": "openvino", "precision": "int8"}, DataError, "name a folder of them with --images"),
         ({"to": "onnx", "images": Path("nowhere")}, DataError, "no folder nowhere"),
         ({"to": "onnx", "size": 8}, UsageError, "at least"),
+        ({"to": "onnx", "size": 0}, UsageError, "cannot be shown at 0×0"),
         ({"to": "onnx", "heads": ("aux_9",)}, UsageError, "Unknown head"),
         ({"to": "onnx", "output": "."}, UsageError, "is a folder"),
     ],
@@ -313,13 +320,16 @@ def test_a_file_that_says_of_itself_what_is_not_so(weights: Path, pixels: np.nda
     export(weights, tmp_path / "out.onnx", to="onnx")
     read = read_metadata(tmp_path / "out.onnx")
     model = onnx.load(tmp_path / "out.onnx")
-    fewer = {**read, "inceptions": read["inceptions"].replace('"日本"', '"日本","x"')}
+    card = json.loads(read["inceptions"])
+    card["classes"].append("x")
+    card["options"]["num_classes"] = 4
+    more = {**read, "inceptions": json.dumps(card)}
     other = {**read, "inceptions_export": read["inceptions_export"].replace('["main"]', '["aux_4a"]')}
-    for changed in (fewer, other):
+    for changed in (more, other):
         assert changed != read
         onnx.helper.set_model_props(model, changed)
         onnx.save(model, tmp_path / "changed.onnx")
-        with pytest.raises(WeightsError, match=r"changed\.onnx answers .* not what it says of itself"):
+        with pytest.raises(WeightsError, match=r"changed\.onnx answers .* and says of itself"):
             open_exported(tmp_path / "changed.onnx").run(pixels)
     with pytest.raises(WeightsError, match="does not say how it is run"):
         About.from_metadata({**read, "inceptions_export": read["inceptions_export"].replace('["main"]', '"main"')}, tmp_path)

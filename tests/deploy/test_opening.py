@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -158,12 +159,16 @@ def test_one_head_of_several_cannot_be_the_surest(weights: Path, photographs: Pa
                 predictor.predict(photograph, head=head)
 
 
-@pytest.mark.parametrize("command", ["explain", "doctor"])
+@pytest.mark.parametrize("command", ["explain", "doctor", "export"])
 def test_what_looks_inside_says_that_an_exported_file_has_none(
-    command: str, onnx: Path, photographs: Path, capsys: pytest.CaptureFixture[str]
+    command: str, onnx: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert execute([command, str(onnx), str(photographs / "ant" / "0.jpg")]) == 2
-    assert "is an exported file: it answers, but shows nothing of its inside" in capsys.readouterr().err
+    photograph = str(photographs / "ant" / "0.jpg")
+    words = ["--to", "onnx", "--output", str(tmp_path / "again.onnx")] if command == "export" else [photograph]
+    assert execute([command, str(onnx), *words]) == 2
+    assert re.search(
+        r"is an exported file: it answers, but (shows nothing of its inside|is not exported again)", capsys.readouterr().err
+    )
 
 
 def test_evaluate_and_serve_ask_the_main_head(weights: Path, photographs: Path, tmp_path: Path) -> None:

@@ -59,11 +59,9 @@ class Exported:
                 f"not {list(pixels.shape)}."
             )
         found = self.engine.run(entering(pixels, self.card.preprocess, pixels=self.about.pixels))
-        expected = dict.fromkeys(self.about.heads, (len(pixels), len(self.card.classes)))
+        expected = dict.fromkeys(self.about.heads, (len(pixels), self.card.options.num_classes))
         if (shapes := {head: logits.shape for head, logits in found.items()}) != expected:
-            raise WeightsError(
-                f"{self.path} answers {shapes}, which is not what it says of itself, {expected}. Export it again."
-            )
+            raise WeightsError(f"{self.path} answers {shapes}, and says of itself {expected}. Export it again.")
         return found
 
 
@@ -142,6 +140,8 @@ def open_exported(
             model = openvino.read_model(path)
             about = About.from_metadata(read_metadata(path) if path.suffix == ".onnx" else openvino.metadata(model), path)
             wanted = about.precision if precision == "auto" else precision
+            if wanted != about.precision and "int8" in (wanted, about.precision):
+                raise UsageError(f"{path} was exported in {about.precision}: export it again with --precision {wanted}.")
             if precision == "auto" and wanted not in openvino.precisions():
                 wanted = "float32"  # it holds the same numbers, and answers at least as exactly
             return Exported(about, openvino.engine(model, precision=wanted, batch=batch, threads=threads, cache=cache), path)
@@ -150,8 +150,8 @@ def open_exported(
 
             about = About.from_metadata(read_metadata(path), path)
             if precision not in ("auto", about.precision):
-                raise UsageError(
-                    f"ONNX Runtime computes {path} in what it was exported in, {about.precision}: export it again with "
-                    f"--precision {precision}, or let OpenVINO run it."
-                )
+                # It knows no bf16, so ONNX is not exported in it.
+                again = f"export it again with --precision {precision}"
+                instead = "let OpenVINO run it (--engine openvino)" if precision == "bf16" else again
+                raise UsageError(f"ONNX Runtime computes {path} in what it was exported in, {about.precision}: {instead}.")
             return Exported(about, onnxruntime.engine(path, precision=about.precision, batch=batch, threads=threads), path)

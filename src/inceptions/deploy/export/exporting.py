@@ -25,6 +25,7 @@ from inceptions.deploy.export.formats import FORMATS, RUNTIMES, Format
 from inceptions.deploy.export.parity import Parity
 from inceptions.deploy.exported import entering
 from inceptions.deploy.lower import lower
+from inceptions.deploy.opening import refuse_exported
 from inceptions.deploy.quantise import Quantised, quantise
 from inceptions.deploy.rewrites import rewrite
 from inceptions.errors import DataError, UsageError, WeightsError
@@ -138,6 +139,7 @@ def export(
     formats.check(to, precision, pixels=with_preprocessing)
     if precision == "int8" and images is None:
         raise DataError("int8 is calibrated on images of the kind the network is for: name a folder of them with --images.")
+    refuse_exported(weights, "is not exported again")
     network, card = load_model(weights)
     preprocess = card.preprocess if size is None else _resized(card.preprocess, size)
     if with_preprocessing and preprocess.sampling != "antialiased":
@@ -213,7 +215,10 @@ def default_output(weights: str | Path, to: Format) -> Path:
 def _resized(preprocess: Preprocess, side: int) -> Preprocess:
     """The same way of showing images, at another size."""
     factor = side / min(preprocess.size)
-    return replace(preprocess, size=(side, side), resize_to=round(preprocess.resize_to * factor))
+    try:
+        return replace(preprocess, size=(side, side), resize_to=round(preprocess.resize_to * factor))
+    except WeightsError as error:
+        raise UsageError(f"Images cannot be shown at {side}×{side} pixels. {error}") from error
 
 
 def _pixels(preprocess: Preprocess, folder: Path | None, most: int) -> tuple[Pixels, str]:
