@@ -1,6 +1,6 @@
 """How the service holds: `python -m benchmarks.serve WHAT WEIGHTS [PHOTOGRAPHS]`, asked from another process of the machine.
 
-throughput  images a second through HTTP beside `Predictor.predict` on the same files, in turns, with the answers compared
+throughput  images a second through HTTP beside `Predictor.predict` on the same engine and files, in turns; answers compared
 overload    ten times as many requests as it can answer: what is accepted, how long that takes, what is refused, memory, health
 soak        memory over many small images
 random      requests that mean nothing: does any of them make it fail?
@@ -12,28 +12,31 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import io
 import json
 import os
 import random
 import statistics
-import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.service import Asker, Served, serving, watch
+from inceptions import load
 from inceptions.data import find_images
-from inceptions.predict import Prediction, load
+from inceptions.predict import Prediction, Predictor
 
-TOLERANCE = 1e-3
+# A probability's: float32 of another size of batch, and what an engine computes in half as many bits.
+TOLERANCE, COARSE = 1e-3, 1e-2
 EDGES = (b"", b"\x00", b"GIF89a", b"\xff\xd8\xff", b"<svg/>", b"--b\r\n\r\n--b--", b"{}", b"%PDF-1.7", b"PK\x03\x04")
 PATHS = (
     "/v1/predict",
@@ -66,94 +69,34 @@ VALUES = (
 KINDS = ("image/png", "image/jpeg", "application/octet-stream", "multipart/form-data; boundary=b", "application/json", "", "x")
 
 
-@dataclass
-class Asker:
-    """One connection to the service, opened again when it was closed."""
-
-    host: str
-    port: int
-    streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def ask(self, target: str, body: bytes = b"", *, method: str = "POST", kind: str = "image/jpeg") -> tuple[int, bytes]:
-        """Status and body; status 0 where the connection was closed without an answer."""
-        fresh = self.streams is None
-        try:
-            if self.streams is None:
-                self.streams = await asyncio.open_connection(self.host, self.port)
-            reader, writer = self.streams
-            head = (
-                f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\nContent-Type: {kind}\r\n\r\n"
-            )
-            writer.write(head.encode() + body)
-            await writer.drain()
-            lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            headers = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
-            answer = await reader.readexactly(int(headers.get("content-length", 0))) if method != "HEAD" else b""
-            if headers.get("connection") == "close":
-                self.close()
-            return int(lines[0].split()[1]), answer
-        except (OSError, asyncio.IncompleteReadError):
-            self.close()
-            return (0, b"") if fresh else await self.ask(target, body, method=method, kind=kind)
-
-    def close(self) -> None:
-        """Forget the connection."""
-        if self.streams is not None:
-            self.streams[1].close()
-            self.streams = None
-
-
-@dataclass
-class Served:
-    """A service in a process of its own."""
-
-    address: str
-    pid: int
-
-    def asker(self) -> Asker:
-        """A connection to it."""
-        parts = urlsplit(self.address)
-        return Asker(parts.hostname or "", parts.port or 0)
-
-    def memory(self) -> float:
-        """Its resident memory in MiB."""
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
-
-
-@contextmanager
-def serving(weights: Path, *options: str) -> Iterator[Served]:
-    """Start `inceptions serve`, and end it as a supervisor would."""
-    words = [sys.executable, "-m", "inceptions", "serve", f"model={weights}", "--port", "0", "--json", "--quiet", *options]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    try:
-        text = ""
-        assert process.stdout is not None
-        while not text.endswith("\n}\n"):
-            line = process.stdout.readline()
-            if not line:
-                sys.exit("The service did not start.")
-            text += line
-        document = json.loads(text)
-        yield Served(document["address"], document["pid"])
-    finally:
-        process.terminate()
-        print(f"it left with {process.wait(60)}")
-
-
 def contents(folder: Path, count: int) -> list[bytes]:
     """Files to ask about."""
     return [path.read_bytes() for path in find_images(folder)[:count]]
 
 
-def same(answer: bytes, direct: Prediction) -> bool:
-    """Whether an answer is the direct prediction: the class, and its probability as near as another size of batch allows."""
-    best = json.loads(answer)["results"][0]["top"][0]
-    close = abs(best["probability"] - direct.probability) < TOLERANCE
-    return close and (best["class"] == direct.label or direct.top[1].probability > direct.probability - TOLERANCE)
+@dataclass(frozen=True)
+class Direct:
+    """What the predictor says without a service between, and how near its probabilities another size of batch comes."""
+
+    predictions: list[Prediction]
+    tolerance: float
+
+    def agrees(self, i: int, answer: bytes) -> bool:
+        """Whether an answer is the direct prediction: the class, unless two are as good as equal, and its probability."""
+        best, direct = json.loads(answer)["results"][0]["top"][0], self.predictions[i]
+        close = abs(best["probability"] - direct.probability) < self.tolerance
+        return close and (best["class"] == direct.label or direct.top[1].probability > direct.probability - self.tolerance)
 
 
-async def all_at_once(served: Served, images: list[bytes], expected: list[Prediction], connections: int) -> float:
+def asked(weights: Path, files: list[bytes], options: list[str]) -> tuple[Predictor, Direct]:
+    """A predictor on the engine that the service is told to take, and its answers."""
+    given = dict(pairwise(options))
+    engine = {name: given[f"--{name}"] for name in ("engine", "precision") if f"--{name}" in given}
+    predictor = load(weights, batch=8, **engine)
+    return predictor, Direct(predictor.predict(files, top=2), COARSE if engine else TOLERANCE)
+
+
+async def all_at_once(served: Served, images: list[bytes], direct: Direct, connections: int) -> float:
     """Images a second with so many requests in flight; every answer is compared."""
     askers, waiting = [served.asker() for _ in range(connections)], iter(range(len(images)))
 
@@ -161,7 +104,7 @@ async def all_at_once(served: Served, images: list[bytes], expected: list[Predic
         for i in waiting:
             status, answer = await asker.ask("/v1/predict?top=2", images[i])
             assert status == 200, answer
-            assert same(answer, expected[i]), (answer, expected[i])
+            assert direct.agrees(i, answer), (answer, direct.predictions[i])
 
     before = time.perf_counter()
     await asyncio.gather(*(work(asker) for asker in askers))
@@ -172,40 +115,43 @@ async def all_at_once(served: Served, images: list[bytes], expected: list[Predic
 
 
 def throughput(weights: Path, photographs: Path, *, images: int, rounds: int, connections: int, options: list[str]) -> None:
-    """HTTP beside the bare predictor, in turns."""
+    """HTTP beside the bare predictor on the same engine, in turns."""
     files = contents(photographs, images)
-    predictor = load(weights)
-    expected = predictor.predict(files, top=2)
+    predictor, direct = asked(weights, files, options)
     rows = []
     with serving(weights, *options) as served:
-        asyncio.run(all_at_once(served, files[:16], expected[:16], 8))
+        asyncio.run(all_at_once(served, files[:16], direct, 8))
         for _ in range(rounds):
             before = time.perf_counter()
             predictor.predict(files, top=2)
-            bare = len(files) / (time.perf_counter() - before)
-            over = asyncio.run(all_at_once(served, files, expected, connections))
-            rows.append((bare, over, over / bare))
-            print(f"bare {bare:7.1f} images/s   HTTP {over:7.1f} images/s   ratio {over / bare:.3f}", flush=True)
+            alone = len(files) / (time.perf_counter() - before)
+            over = asyncio.run(all_at_once(served, files, direct, connections))
+            rows.append((alone, over, over / alone))
+            print(f"bare {alone:7.1f} images/s   HTTP {over:7.1f} images/s   ratio {over / alone:.3f}", flush=True)
     print(f"median ratio {statistics.median(row[2] for row in rows):.3f} over {rounds} rounds of {len(files)} images")
 
 
 def overload(weights: Path, photographs: Path, *, seconds: float, factor: float, options: list[str]) -> None:
     """Many times what it can answer."""
     files = contents(photographs, 64)
-    expected = load(weights).predict(files, top=2)
+    _, direct = asked(weights, files, options)
     with serving(weights, "--client-requests", "1000", *options) as served:
-        capacity = asyncio.run(all_at_once(served, files, expected, 32))
+        capacity = asyncio.run(all_at_once(served, files, direct, 32))
         print(f"capacity {capacity:.1f} images/s; offered {factor * capacity:.0f} a second for {seconds:.0f} s", flush=True)
-        found = asyncio.run(flood(served, files, expected, rate=factor * capacity, seconds=seconds))
-        print(found)
+        # A process of its own: the one who floods is as late as the service, and would find that in what it measures.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as watcher:
+            watched = watcher.submit(watch, served, seconds)
+            print(asyncio.run(flood(served, files, direct, rate=factor * capacity, seconds=seconds)))
+            health, memory = watched.result()
+    middle = len(memory) // 2
+    print(f"/healthz {spread(health)}")
+    print(f"memory at most {max(memory[:middle]):.0f} MiB in the first half, {max(memory[middle:]):.0f} MiB in the second")
 
 
-async def flood(served: Served, files: list[bytes], expected: list[Prediction], *, rate: float, seconds: float) -> str:
+async def flood(served: Served, files: list[bytes], direct: Direct, *, rate: float, seconds: float) -> str:
     """Offer requests at a rate, whether or not they are answered."""
     statuses: Counter[int] = Counter()
     accepted: list[float] = []
-    health: list[float] = []
-    memory: list[float] = []
     free: list[Asker] = []
     wrong = 0
     began = time.perf_counter()
@@ -218,20 +164,10 @@ async def flood(served: Served, files: list[bytes], expected: list[Prediction], 
         statuses[status] += 1
         if status == 200:
             accepted.append(time.perf_counter() - before)
-            wrong += not same(answer, expected[i])
+            wrong += not direct.agrees(i, answer)
         free.append(asker)
 
-    async def watch() -> None:
-        asker = served.asker()
-        while time.perf_counter() - began < seconds:
-            before = time.perf_counter()
-            status, _ = await asker.ask("/healthz", method="GET")
-            assert status == 200
-            health.append(time.perf_counter() - before)
-            memory.append(served.memory())
-            await asyncio.sleep(0.25)
-
-    watching = asyncio.create_task(watch())
+    gc.freeze()  # or its own collections would hold requests back, and then let a crowd of them go at once
     tasks = []
     sent = 0
     while (now := time.perf_counter() - began) < seconds:
@@ -239,16 +175,13 @@ async def flood(served: Served, files: list[bytes], expected: list[Prediction], 
             tasks.append(asyncio.create_task(one(sent % len(files))))
             sent += 1
         await asyncio.sleep(0.005)
-    await asyncio.gather(*tasks, watching)
+    await asyncio.gather(*tasks)
+    gc.unfreeze()
     answered = sum(statuses.values()) - statuses[0]
-    middle = len(memory) // 2
-    early, late = max(memory[:middle]), max(memory[middle:])
     return "\n".join(
         [
             f"sent {sent}, answered {answered}, lost {statuses[0]}, wrong {wrong}; by status {dict(statuses)}",
             f"accepted {statuses[200] / seconds:.1f} a second; {spread(accepted)}",
-            f"/healthz {spread(health)}",
-            f"memory at most {early:.0f} MiB in the first half, {late:.0f} MiB in the second",
         ]
     )
 

@@ -171,6 +171,9 @@ class Predictor:
         Raises:
             UsageError: the network has no such head, or of its several heads one alone was made ready.
         """
+        # The service asks this for every request: what is there needs no declaration of the network to say so.
+        if head in self.heads:
+            return
         declared, known = self.card.declare(), [*self.heads, BEST, MEAN]
         if head not in known:
             raise unknown(f"head of {declared.full_name}", head, known)

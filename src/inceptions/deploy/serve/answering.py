@@ -178,6 +178,17 @@ class Desk:
             timings=clock.timings(flight),
         )
 
+    def admit(self, served: Served) -> None:
+        """Refuse a request before its body is taken apart, where there is no place for a single image.
+
+        Raises:
+            Refusal: there is none.
+        """
+        try:
+            served.worker.check_room()
+        except Full as full:
+            raise busy(full.seconds) from None
+
     async def aside(self, function: Callable[[], Result], clock: Clock | None = None) -> Result:
         """Do something in a thread of the pool; with a clock, as decoding."""
         began = time.perf_counter()

@@ -120,6 +120,7 @@ def create_app(
     ) -> wire.Predictions:
         """One image that cannot be read is refused; among several it has an `error` in its place."""
         served = models.named(model).served()
+        desk.admit(served)
         return await desk.predict(request, served, await read_images(request, limits), top=top, head=head)
 
     @app.post(
@@ -147,6 +148,7 @@ def create_app(
     ) -> Response:
         """Grad-CAM as an overlay, what each head says, and the branches of one module."""
         served = models.named(model).served()
+        desk.admit(served)
         uploads = await read_images(request, limits)
         if len(uploads) != 1:
             raise Refusal(413, "too_many_images", "One image is explained at a time.")

@@ -118,6 +118,15 @@ class Worker:
         """Images that have a place: being decoded, waiting or being answered."""
         return self._places
 
+    def check_room(self) -> None:
+        """See that a request may come at all, before its body is looked at.
+
+        Raises:
+            Full: not even one image has a place.
+        """
+        if self._places and self._places >= self._room():
+            raise Full(self._places / self._rate)
+
     @contextmanager
     def places(self, count: int) -> Iterator[None]:
         """Keep places in the queue while the block runs.
