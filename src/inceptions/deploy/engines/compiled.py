@@ -32,6 +32,8 @@ from inceptions.files import explained, replacing
 from inceptions.train.machine import keep_memory
 
 ENDING = ".pt2"
+# A batch that is so full is filled up with blank images: the engine eager takes about a quarter longer for each.
+NEARLY = 0.75
 SETTINGS: dict[str, Any] = {"freezing": True}
 
 
@@ -54,7 +56,11 @@ class Compiled:
 
     def run(self, images: NDArray[np.float32] | NDArray[np.uint8]) -> dict[str, Array]:
         """Logits by head. See `Engine.run`."""
-        whole = len(images) - len(images) % self._batch
+        count, over = len(images), len(images) % self._batch
+        if over >= NEARLY * self._batch:
+            blank = np.zeros((self._batch - over, *images.shape[1:]), images.dtype)
+            return {head: logits[:count] for head, logits in self.run(np.concatenate([images, blank])).items()}
+        whole = count - over
         with self._lock:
             parts = [self._exactly(images[i : i + self._batch]) for i in range(0, whole, self._batch)]
             if whole < len(images):
