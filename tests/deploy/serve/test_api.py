@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import gc
 import io
 import threading
+import weakref
 from pathlib import Path
 from xml.etree import ElementTree
 
 import httpx
 import pytest
 from PIL import Image
-from serving import COLOURS, QUICK, Running, picture, running, write_weights
+from serving import COLOURS, QUICK, Running, picture, running, until, write_weights
 
+from inceptions.deploy.serve.models import settle
 from inceptions.predict import load
 
 KEY = "a-key-that-nobody-guesses"
@@ -246,3 +249,16 @@ def test_reload_is_one_swap(weights: Path, tmp_path: Path) -> None:
     wanted = {before.version: expected[folder], after.version: expected[other]}
     assert answers
     assert all(probability == pytest.approx(wanted[version], abs=1e-5) for version, probability in answers)
+
+
+def test_what_was_replaced_is_let_go(weights: Path) -> None:
+    with running(weights, limits=QUICK, key=KEY) as service:
+        model = service.models.all[0]
+        replaced = weakref.ref(model.served().opened.predictor)
+        settle()
+        try:
+            assert service.http.post(f"/v1/models/{model.name}/reload", headers={"x-api-key": KEY}).status_code == 200
+            until(lambda: replaced() is None)
+            until(lambda: all(thread.name != "inceptions-tidying" for thread in threading.enumerate()))
+        finally:
+            gc.unfreeze()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import re
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,9 +134,11 @@ class Model:
             raise Refusal(409, "reloading", f"The model {self.name} is being loaded already.", retry_after=5)
         try:
             made = self._made(self._loaded())
-            before, self._current = self._current, made
+            before, self._current, self._first = self._current, made, made.opened
             if before is not None:
                 before.worker.stop()
+                gone = weakref.ref(before.worker)
+                threading.Thread(target=_let_go, args=(gone,), name="inceptions-tidying", daemon=True).start()
             log.info("model %s is version %s", self.name, made.version)
             return made
         finally:
@@ -187,6 +191,22 @@ class Model:
                 log.exception("model %s cannot be brought back; next try in %.0f s", self.name, pause)
             self._stopped.wait(pause)
             pause = min(LONGEST_PAUSE, 2 * pause)
+
+
+def settle() -> None:
+    """Keep the collector of garbage away from what stays: to look through all of it would stop every request for 0.3 s."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+def _let_go(replaced: weakref.ref[Worker]) -> None:
+    """When a network has given its last answer, look once for what is left of it."""
+    if (worker := replaced()) is not None:
+        worker.join()
+        del worker
+    if gc.get_freeze_count():
+        settle()
 
 
 class Models:

@@ -68,7 +68,7 @@ def serve(
     from inceptions.deploy.serve.connections import Service, configured
     from inceptions.deploy.serve.guard import loopback, own_names
     from inceptions.deploy.serve.metrics import Metrics
-    from inceptions.deploy.serve.models import Model, Models, named
+    from inceptions.deploy.serve.models import Model, Models, named, settle
 
     limits = limits or Limits()
     wanted = named(weights)
@@ -88,9 +88,7 @@ def serve(
             )
 
         def started() -> None:
-            # What is there now stays until the end. To look through all of it for garbage stops every request for 0.3 s.
-            gc.collect()
-            gc.freeze()
+            settle()
             answering = [{"name": model.name, "version": model.served().version} for model in models.all]
             ready({"address": address, "models": answering, "pid": os.getpid()})
 
