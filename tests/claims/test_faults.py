@@ -19,6 +19,9 @@ from inceptions.claims.statistics import FEWEST, Verdict
 from inceptions.claims.training import fit
 from inceptions.network import Network
 
+# How many seeds the smaller effects need.
+SEEDS = {17: 12}
+
 Change = Callable[[Lab], Lab]
 
 
@@ -97,13 +100,13 @@ def test_a_fault_that_makes_the_arms_the_same_is_found(number: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", FAULTS)
 def test_the_claim_holds_where_nothing_is_broken(number: int) -> None:
-    assert result(number).verdict is Verdict.HOLDS
+    assert result(number, seeds=SEEDS.get(number, FEWEST)).verdict is Verdict.HOLDS
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", FAULTS)
 def test_a_fault_turns_the_verdict(number: int) -> None:
-    assert result(number, FAULTS[number]).verdict is not Verdict.HOLDS
+    assert result(number, FAULTS[number], seeds=SEEDS.get(number, FEWEST)).verdict is not Verdict.HOLDS
 
 
 @pytest.mark.slow

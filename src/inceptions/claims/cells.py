@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from inceptions.claims import images, lab, networks, timing, training
+from inceptions.claims import augmentation, images, lab, networks, timing, training
 from inceptions.claims.claim import Claim, Record, Size, digest
 from inceptions.errors import UsageError
 from inceptions.files import write_text
@@ -138,7 +138,8 @@ def _unwrapped(claim: Claim) -> object:
 
 @cache
 def _sources(module: object) -> str:
-    paths = [Path(inspect.getfile(one)) for one in (module, images, lab, networks, timing, training) if inspect.ismodule(one)]
+    made_of = (module, augmentation, images, lab, networks, timing, training)
+    paths = [Path(inspect.getfile(one)) for one in made_of if inspect.ismodule(one)]
     return digest(*(_meaning(path.read_text(encoding="utf-8")) for path in paths))
 
 

@@ -194,6 +194,15 @@ def placed(sides: Tensor, tops: Tensor, lefts: Tensor, canvas: int) -> Callable[
     return place
 
 
+def scattered(sample: Sample, smallest: int, canvas: int, seed: int) -> Sample:
+    """Each image at a size and a place of its own: a side of `smallest` to `canvas` pixels, anywhere on an empty canvas."""
+    chance = torch.Generator().manual_seed(seed)
+    count = max(len(sample.train), len(sample.held))
+    sides = torch.randint(smallest, canvas + 1, (count,), generator=chance)
+    tops, lefts = ((torch.rand(count, generator=chance) * (canvas + 1 - sides)).long() for _ in range(2))
+    return sample.mapped(placed(sides, tops, lefts, canvas), side=canvas)
+
+
 def shifted(x: Tensor, right: int, down: int) -> Tensor:
     """Images moved by whole pixels; what comes in from the border is -1."""
     out = torch.full_like(x, -1.0)

@@ -102,16 +102,18 @@ def _counts(axes: Axes, result: Result) -> None:
     rows = range(len(counts))
     shares = [count.ours / count.published if count.published else float(count.ours == count.published) for count in counts]
     colours = [COLOURS[0] if count.equal else COLOURS[1] for count in counts]
-    axes.barh(rows, shares, color=colours, height=0.55)
+    # Hatched as well, because a grey print shows both colours alike.
+    hatches = ["" if count.equal else "///" for count in counts]
+    axes.barh(rows, shares, color=colours, hatch=hatches, edgecolor="white", height=0.55)
     axes.axvline(1.0, color="#000000", linewidth=0.8, linestyle="--")
     axes.set_yticks(rows, ["\n".join(textwrap.wrap(count.what, 34)) for count in counts], fontsize=7)
     for row, count, share in zip(rows, counts, shares, strict=True):
         axes.text(max(share, 1.0) + 0.03, row, f"{number(count.ours)} ({number(count.published)})", va="center", fontsize=7)
     axes.set_xlim(0, max(1.0, *shares) * 1.9)
     axes.set_xlabel("ours / published (beside: ours, published in brackets)")
-    handles = [Patch(color=COLOURS[0], label="as published")]
+    handles = [Patch(facecolor=COLOURS[0], edgecolor="white", label="as published")]
     if not all(count.equal for count in counts):
-        handles.append(Patch(color=COLOURS[1], label="differs, see the remark"))
+        handles.append(Patch(facecolor=COLOURS[1], edgecolor="white", hatch="///", label="differs, see the remark"))
     axes.legend(handles=handles, frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
 
 

@@ -34,10 +34,12 @@ class Row:
     """A claim as the page shows it: text only."""
 
     result: Result
+    headline: str
     figures: list[tuple[str, str, str, str]]
     counts: list[tuple[str, str, str]]
     picture: str
     image: str
+    panels: str
     command: str
 
 
@@ -90,11 +92,17 @@ def _row(result: Result, picture: Path, folder: Path, settings: Settings) -> Row
     ]
     counts = [(one.what, counted(one), "equal" if one.equal else one.remark or "differs") for one in result.counts]
     image = base64.b64encode(picture.read_bytes()).decode("ascii")
+    if figures:
+        headline = "; ".join(shown for _, _, shown, _ in figures[: result.claim.headline])
+    else:
+        headline = f"{sum(one.equal for one in result.counts)} of {len(counts)} counts are the published ones"
     return Row(
         result=result,
+        headline=headline,
         figures=figures,
         counts=counts,
         picture=picture.relative_to(folder).as_posix(),
         image=f"data:image/png;base64,{image}",
+        panels="; ".join(panel.label or "ours by the published counts" for panel in result.claim.panels),
         command=command(result, settings),
     )

@@ -68,7 +68,7 @@ def run(
         all_: Every claim.
         budget: Minutes of two cores, as 30m or 1h.
         data: A folder of photographs, or digits.
-        full: The papers' widths, resolutions and numbers of steps: days on a GPU, and meant for ImageNet.
+        full: The papers' widths, resolutions and numbers of steps, for ImageNet; on the processor that is months.
         seed: Base of all seeds.
         processes: How many at once [default: the cores there are]
         run: Folder of the results.

@@ -102,7 +102,9 @@ CLAIM = Claim(
         Panel(kind="points", quantity="accuracy", label="validation accuracy, %", percent=True),
         Panel(kind="curves", quantity="accuracy", label="validation accuracy, %", percent=True),
     ),
-    small=Size(side=16, steps=400, batch=16, train=100),
-    seconds=10.0,
+    small=Size(side=16, steps=400, batch=16, train=100, held=1000),
+    seconds=13.0,
     learns=("none",),
+    remark="The tutorial's rotations and GoogLeNet's crops of a twelfth of the area are made for photographs: many of a "
+    "digit's are no longer that digit, and the network sees none as it will be asked about it.",
 )

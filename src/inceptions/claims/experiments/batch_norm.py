@@ -128,6 +128,7 @@ CLAIM = Claim(
     learns=("batch norm, rate ×5",),
     remark="A network that never reaches 70 % counts as reaching it after twice the steps, which makes the factor smaller than "
     "it is. The seventh change, more thorough shuffling, has no counterpart in a set that fits into memory. "
+    "Without batch norm, rates of 0.01, 0.04 and 0.08 were tried on other seeds and brought it no nearer. "
     "With batch norm the lowest of the three rates is already a good one for so narrow a network, so the higher ones "
     "win nothing.",
 )

@@ -70,7 +70,7 @@ def trial(lab: Lab, arms: Sequence[str]) -> dict[str, Record]:
         reached = sum(accuracy(one, labels) for one in answers) / len(answers)
         records[arm] = Record(
             values={"accuracy": reached, "error": 1 - reached, "chance": first.chance},
-            curves={"models": by_models[arm.split(", ")[1]]} if arm.startswith("one") else {},
+            curves={"models": by_models[arm.split(", ")[1]]} if arm.startswith("seven") else {},
             trace=digest(arm, *(one.numpy().tobytes() for one in answers)),
             seconds=spent,
         )
@@ -123,12 +123,12 @@ CLAIM = Claim(
             label="error, %",
             across="models averaged",
             percent=True,
-            arms=("one model, one crop", "one model, five crops"),
+            arms=("seven models, one crop", "seven models, five crops"),
         ),
         Panel(kind="points", quantity="error", label="error, %", percent=True),
     ),
-    small=Size(side=24, steps=50, train=400),
-    seconds=5.0,
+    small=Size(side=24, steps=150, train=400),
+    seconds=11.5,
     together=True,
     learns=("one model, one crop",),
 )

@@ -17,7 +17,8 @@ LADDER = {
     "+ BN-auxiliary (v3)": ("inception_v3/paper", "rmsprop", 0.1),
 }
 ERRORS = (23.4, 23.1, 22.8, 21.6, 21.2)
-RATES = {"sgd": 0.045, "rmsprop": 0.001}
+# About the best of several each, on seeds that no verdict uses: an optimiser must not win by the other one's bad rate.
+RATES = {"sgd": 0.1, "rmsprop": 0.002}
 
 
 def run(lab: Lab, arm: str) -> Record:
@@ -68,8 +69,11 @@ CLAIM = Claim(
         Panel(kind="points", quantity="accuracy", label="validation accuracy, %", percent=True),
         Panel(kind="curves", quantity="accuracy", label="validation accuracy, %", percent=True),
     ),
-    small=Size(width=0.125, depth=0.2, side=32, steps=50),
+    small=Size(width=0.125, depth=0.2, side=32, steps=50, held=1000),
     full=Size(width=1.0, depth=1.0, side=299, steps=4_000_000, batch=32, train=0, held=0),
-    seconds=6.0,
+    seconds=9.0,
     learns=("+ BN-auxiliary (v3)",),
+    remark="On other seeds SGD was tried at five rates from 0.02 to 0.3 and RMSProp at three from 0.001 to 0.003: no rate is "
+    "clearly better than 0.1 and 0.002. At the paper's 0.045 SGD is five points worse in so few steps, and the lead of RMSProp "
+    "would mostly be that.",
 )

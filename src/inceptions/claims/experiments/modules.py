@@ -110,6 +110,6 @@ CLAIM = Claim(
         Panel(kind="curves", quantity="accuracy", label="validation accuracy, %", percent=True),
     ),
     small=Size(depth=0.2, side=32, steps=40),
-    seconds=3.0,
+    seconds=2.5,
     learns=("reduced",),
 )
