@@ -7,11 +7,12 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import crops, folder, forward, loop, pixels, start, step
+from benchmarks import crops, folder, forward, loop, pixels, start, step, training
 
 BENCHMARKS = {
     "forward": forward.measure,
     "step": step.measure,
+    "training": training.measure,
     "loop": loop.measure,
     "pixels": pixels.measure,
     "jpegs": pixels.measure_jpegs,

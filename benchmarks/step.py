@@ -15,6 +15,7 @@ from inceptions.recipe import recipe
 from inceptions.train.optim import optimiser
 from inceptions.train.optim.average import Average
 from inceptions.train.optim.loss import AllHeads, objective
+from inceptions.train.optim.rearrange import rearrange
 
 BATCH, SIZE = 32, 128
 
@@ -58,6 +59,7 @@ def ours(x: Tensor, labels: Tensor) -> Callable[[], None]:
     assert scratch.optim.clip is not None
     clip = scratch.optim.clip
     average, heads = Average(network, scratch.ema), AllHeads(network).train()
+    rearrange(network)
 
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16):

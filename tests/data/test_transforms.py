@@ -11,7 +11,7 @@ import torchvision.transforms.v2.functional as kernels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from scipy import ndimage
+from scipy import ndimage, stats
 from torchvision import transforms as torchvision_v1
 
 from inceptions.data import Augment, decode, evaluation, find_images, normalise, training
@@ -137,6 +137,48 @@ def test_random_rectangles_have_the_areas_and_aspects_asked_for():
 
 def test_an_image_that_no_rectangle_fits_is_cut_centrally():
     assert random_rectangle(random.Random(0), (10, 1000), (0.9, 1.0), (3 / 4, 4 / 3)) == (0, 493, 10, 13)
+
+
+def test_rectangles_are_distributed_as_torchvisions():
+    image, drawn = torch.zeros(3, 375, 500), 1500
+    scale, ratio = (0.08, 1.0), (3 / 4, 4 / 3)
+    torch.manual_seed(0)
+    theirs = np.array([torchvision_v1.RandomResizedCrop.get_params(image, scale, ratio) for _ in range(drawn)])
+    ours = np.array([random_rectangle(random.Random(seed), (375, 500), scale, ratio) for seed in range(drawn)])
+    for column, name in enumerate(("top", "left", "height", "width")):
+        assert stats.ks_2samp(ours[:, column], theirs[:, column]).pvalue > 0.01, name
+    area, aspect = (lambda found: found[:, 2] * found[:, 3]), (lambda found: found[:, 3] / found[:, 2])
+    for of in (area, aspect):
+        assert stats.ks_2samp(of(ours), of(theirs)).pvalue > 0.01
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_with_the_same_choices_the_pixels_are_those_of_pillow_and_torchvision(seed):
+    """Pillow cuts off the fraction after each of three changes, 1.5 of 255 in the mean; here it is rounded once."""
+    augment = Augment(crop_scale=(0.08, 1.0), brightness=0.2, contrast=0.4, saturation=0.4)
+    pixels = smooth(seed, 90, 120, low=70, high=170)  # nothing is clamped on the way
+    chance, functional = random.Random(seed), torchvision_v1.functional
+    image = functional.to_pil_image(pixels)
+    rectangle = random_rectangle(chance, (90, 120), augment.crop_scale, augment.crop_ratio)
+    image = functional.resized_crop(image, *rectangle, [64, 64])
+    image = functional.hflip(image) if chance.random() < 0.5 else image
+    for change, width in (
+        (functional.adjust_brightness, augment.brightness),
+        (functional.adjust_contrast, augment.contrast),
+        (functional.adjust_saturation, augment.saturation),
+    ):
+        image = change(image, chance.uniform(1 - width, 1 + width))
+    difference = training(augment, 64)(pixels, seed).float() - functional.pil_to_tensor(image).float()
+    assert -1 <= difference.min() <= difference.max() <= 4
+    assert 0.5 < difference.mean() < 2
+    assert difference.std() < 0.8
+
+
+def test_a_training_image_keeps_the_channels_of_a_pixel_side_by_side():
+    """A batch of them is then one copy each."""
+    for augment in (Augment(), Augment(brightness=0.4, saturation=0.4)):
+        shown = training(augment, (20, 24))(smooth(0, 50, 60).permute(1, 2, 0).contiguous().permute(2, 0, 1), 1)
+        assert shown.permute(1, 2, 0).is_contiguous()
 
 
 def keras_affine(pixels: np.ndarray, matrix: np.ndarray, mode: str) -> np.ndarray:

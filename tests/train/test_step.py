@@ -20,6 +20,7 @@ from inceptions.train.machine import start
 from inceptions.train.optim import optimiser
 from inceptions.train.optim.balance import class_weights, effect
 from inceptions.train.optim.loss import objective
+from inceptions.train.optim.rearrange import rearrange
 from inceptions.train.optim.recompute import recompute
 from inceptions.train.run.checkpoint import Counters, State
 from inceptions.train.step import OutOfMemory, Step, cut, dropout_seed, is_out_of_memory
@@ -30,12 +31,14 @@ RECIPE = replace(victim.RECIPE, ema=None, dropout=0.0, label_smoothing=0.1)
 
 
 def a_step(recipe=RECIPE, *, variant: str = "paper", forget: bool = False, weights=None) -> Step:
+    """Put together as `Session` does it."""
     network = create_model("googlenet", variant=variant, num_classes=10, width=0.1, depth=0.4, seed=1).to(
         memory_format=torch.channels_last
     )
     if recipe.dropout is not None:
         network.set_dropout(recipe.dropout)
     state = State(network=network, optimiser=optimiser.build(network, recipe.optim), average=None, counters=Counters())
+    rearrange(network)
     if forget:
         recompute(network)
     accelerator = start(CPU, "fp32")

@@ -26,12 +26,15 @@ class ConvUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve, normalise, rectify."""
+        x = self.before_relu(x)
+        return functional.relu(x, inplace=True) if self.node.relu else x
+
+    def before_relu(self, x: Tensor) -> Tensor:
+        """Convolve, normalise."""
         if self.node.padding == "tensorflow":
             x = functional.pad(x, _tensorflow_pads(x, self.node.window, self.node.stride))
         x = self.conv(x)
-        if self.bn is not None:
-            x = self.bn(x)
-        return functional.relu(x, inplace=True) if self.node.relu else x
+        return x if self.bn is None else self.bn(x)
 
 
 class SeparableConvUnit(nn.Module):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from inceptions.data import Pixels, normalise
 from inceptions.network import Network
 from inceptions.network.device import choose_device
+from inceptions.network.hardware import keep_memory
 from inceptions.predict.answers import MAIN
 from inceptions.weights import Preprocess
 
@@ -29,6 +30,8 @@ class Eager:
 
     def __init__(self, network: Network, preprocess: Preprocess, *, device: str = "auto") -> None:
         self.device = choose_device(device)
+        if self.device.type == "cpu":
+            keep_memory()
         self.network = network.eval().to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.heads = tuple(head.name for head in network.architecture.heads)
         self._preprocess = preprocess

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,12 +16,11 @@ from torch import Tensor
 
 from inceptions.errors import MachineError, UsageError, unknown
 from inceptions.network.device import choose_device as choose_device
+from inceptions.network.hardware import keep_memory as keep_memory
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS = ("auto", *get_args(Precision))
 MOST_WORKERS = 8
-# Numbers of glibc's malloc.h.
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 def choose_precision(wanted: str, device: torch.device) -> Precision:
@@ -111,18 +108,6 @@ def start(device: torch.device, precision: Precision, *, track: Sequence[str] = 
         log_with=list(track) or None,
         project_config=ProjectConfiguration(project_dir=folder, logging_dir=folder),
     )
-
-
-def keep_memory() -> None:
-    """Let the C library keep what is freed for the next layer, instead of giving every map back and asking for it again.
-
-    The system fills each new page with zeros. That is a quarter of the time of Inception-v3 in evaluation, 64 images of 299
-    pixels at a time in bf16 on the CPU. The process then holds its largest use of memory until it ends. glibc only.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 class Readback:

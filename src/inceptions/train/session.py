@@ -22,6 +22,7 @@ from inceptions.train.optim import optimiser
 from inceptions.train.optim.average import Average
 from inceptions.train.optim.balance import class_weights
 from inceptions.train.optim.knobs import set_knobs
+from inceptions.train.optim.rearrange import rearrange
 from inceptions.train.optim.recompute import recompute
 from inceptions.train.progress import Reporter, Silent
 from inceptions.train.run.checkpoint import Counters, State
@@ -179,6 +180,8 @@ class Session:
             counters=Counters(),
             scaler=self.accelerator.scaler,
         )
+        if not setup.compiled:  # a compiler arranges the operations itself
+            rearrange(network)
         if setup.forget:
             recompute(network)
         stages = stages_of(network, recipe)

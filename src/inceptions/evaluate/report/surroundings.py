@@ -6,11 +6,11 @@ import os
 import platform
 from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 
 from inceptions.data.scan import decoding_threads
+from inceptions.network.hardware import processor as processor
 
 PACKAGES = ("inceptions", "torch", "torchvision", "numpy", "pillow")
 
@@ -28,17 +28,6 @@ def surroundings() -> Iterator[tuple[str, str]]:
     if torch.cuda.is_available():
         found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         yield "GPU", ", ".join(found)
-
-
-def processor() -> str:
-    """The processor's name, as far as the system knows it."""
-    known = Path("/proc/cpuinfo")
-    if known.is_file():
-        for line in known.read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()
 
 
 def total_memory() -> int | None:

@@ -1,0 +1,34 @@
+"""The processor and the C library beneath torch."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+from pathlib import Path
+
+# Numbers of glibc's malloc.h. As "never" the largest number would not do: large networks free more than 2 GiB at once.
+M_TRIM_THRESHOLD, M_MMAP_MAX, NEVER = -1, -4, -1
+
+
+def keep_memory() -> None:
+    """Let the C library keep what is freed for the next layer, instead of giving every map back and asking for it again.
+
+    The system fills each new page with zeros. That is a quarter of the time of Inception-v3 in evaluation, 64 images of 299
+    pixels at a time in bf16 on the CPU. The process then holds its largest use of memory until it ends. glibc only.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, NEVER)
+
+
+def processor() -> str:
+    """The processor's name, as far as the system knows it."""
+    known = Path("/proc/cpuinfo")
+    if known.is_file():
+        for line in known.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()

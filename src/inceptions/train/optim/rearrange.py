@@ -1,0 +1,149 @@
+"""The same network with less to do and less to keep while it trains: equal, up to the order in which numbers are rounded.
+
+* An average over a moving window and the 1×1 convolution behind it commute, so the convolution comes first: there are a fourth
+  to a tenth as many channels to average, forwards and backwards, and one map less to keep. Batch norm still comes behind both
+  and sees what it saw.
+* Branches are rectified when they are joined. What autograd keeps of a ReLU is its output: now that is the joined map, which
+  the next layer keeps anyway, and no longer each branch's as well.
+* The gradient of an average of stride 1 is an average of the gradient, and needs no map to be kept.
+
+Evaluation, and layers in evaluation mode, compute as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import avg_pool2d
+
+from inceptions.network import Network
+from inceptions.network.layers import Branches, ConvUnit, Pooling, Sequence
+
+Forward = Callable[[Tensor], Tensor]
+
+
+def rearrange(network: Network) -> None:
+    """Let a network compute like this in training mode. Its parameters, its buffers and their names stay what they are.
+
+    Copies of the network that are made later would still train the layers of this one: make them before.
+    """
+    late: set[nn.Module] = set()
+    for layer in network.modules():  # outer ones before those inside them
+        forward = layer.forward
+        match layer:
+            case Branches() if (ends := _ends(layer)) and late.isdisjoint(ends):
+                late.update(ends)
+                for unit in ends:
+                    unit.forward = partial(_unrectified, unit, layer, unit.forward)  # type: ignore[method-assign]
+                layer.forward = partial(_joined, layer, forward)  # type: ignore[method-assign]
+            case Sequence() if (pair := _average_and_projection(layer)) is not None:
+                pool, unit = pair
+                unit.before_relu = partial(_averaged, unit, layer, pool, unit.before_relu)  # type: ignore[method-assign]
+                layer.forward = partial(_unpooled, layer, forward)  # type: ignore[method-assign]
+            case Pooling() if _keeps_size(layer):
+                layer.forward = partial(_average, layer, forward)  # type: ignore[method-assign]
+
+
+def _ends(layer: nn.Module | None) -> list[ConvUnit]:
+    """The convolutions that a layer's output comes from, if a ReLU is the last thing in all of them."""
+    match layer:
+        case ConvUnit() if layer.node.relu:
+            return [layer]
+        case Sequence():
+            return _ends(list(layer.children())[-1])
+        case Branches():
+            ends = [_ends(branch) for branch in layer.children()]
+            return [unit for units in ends for unit in units] if all(ends) else []
+    return []
+
+
+def _average_and_projection(chain: Sequence) -> tuple[Pooling, ConvUnit] | None:
+    match list(chain.children())[:2]:
+        case [Pooling() as pool, ConvUnit() as unit] if (
+            (pool.node.kind, pool.node.stride) == ("average", 1)
+            and (unit.node.window, unit.node.stride) == ((1, 1), 1)
+            and not unit.node.has_bias  # of which less would arrive at a border that counts
+        ):
+            return pool, unit
+    return None
+
+
+def _keeps_size(pool: Pooling) -> bool:
+    node = pool.node
+    return (node.kind, node.stride, 2 * pool.padding) == ("average", 1, node.kernel - 1) and node.padding != "tensorflow"
+
+
+def _unrectified(unit: ConvUnit, branches: Branches, plain: Forward, x: Tensor) -> Tensor:
+    return unit.before_relu(x) if branches.training else plain(x)
+
+
+def _joined(branches: Branches, plain: Forward, x: Tensor) -> Tensor:
+    if not branches.training:
+        return plain(x)
+    joined: Tensor = _Join.apply(*(branch(x) for branch in branches.children()))
+    return joined
+
+
+def _unpooled(chain: Sequence, plain: Forward, x: Tensor) -> Tensor:
+    if not chain.training:
+        return plain(x)
+    for layer in list(chain.children())[1:]:
+        x = layer(x)
+    return x
+
+
+def _averaged(unit: ConvUnit, chain: Sequence, pool: Pooling, plain: Forward, x: Tensor) -> Tensor:
+    if not chain.training:
+        return plain(x)
+    x = pool(unit.conv(x))
+    return x if unit.bn is None else unit.bn(x)
+
+
+def _average(pool: Pooling, plain: Forward, x: Tensor) -> Tensor:
+    if not pool.training:
+        return plain(x)
+    averaged: Tensor = _Average.apply(x, pool.node.kernel, pool.padding, pool.node.count_padding)
+    return averaged
+
+
+class _Join(torch.autograd.Function):
+    """Maps side by side, then ReLU."""
+
+    @staticmethod
+    def forward(ctx: Any, *maps: Tensor) -> Tensor:
+        joined = torch.cat(maps, dim=1).relu_()
+        ctx.save_for_backward(joined)
+        ctx.channels = [one.shape[1] for one in maps]
+        return joined
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+        (joined,) = ctx.saved_tensors
+        parts = zip(torch.split(gradient, ctx.channels, 1), torch.split(joined, ctx.channels, 1), strict=True)
+        # The kernel of ReLU's own gradient; what it makes of a part is dense, as batch norm wants it.
+        return tuple(torch.ops.aten.threshold_backward(part, seen, 0) for part, seen in parts)
+
+
+class _Average(torch.autograd.Function):
+    """Mean over a window of odd side at every place of a map."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: int, padding: int, count_padding: bool) -> Tensor:
+        ctx.window = kernel, padding, count_padding
+        return avg_pool2d(x, kernel, 1, padding, count_include_pad=count_padding)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        kernel, padding, count_padding = ctx.window
+        if not count_padding:
+            # At the border fewer pixels were divided by.
+            whole = torch.ones(1, 1, *gradient.shape[2:], device=gradient.device)
+            gradient = gradient * avg_pool2d(whole, kernel, 1, padding).reciprocal_().to(gradient.dtype)
+        return avg_pool2d(gradient, kernel, 1, padding), None, None, None
