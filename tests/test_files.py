@@ -69,5 +69,6 @@ def test_the_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
 def test_leftovers_of_killed_writers_are_removed(tmp_path: Path) -> None:
     write_text(tmp_path / "keep.txt", "kept")
     (tmp_path / ".keep.txt.4711.partial").write_text("ke")
+    (tmp_path / ".net.onnx.4711.x.partial").mkdir()
     remove_leftovers(tmp_path)
-    assert [file.name for file in tmp_path.iterdir()] == ["keep.txt"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".net.onnx.4711.x.partial", "keep.txt"]

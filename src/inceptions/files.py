@@ -97,7 +97,8 @@ def explained(path: Path) -> Iterator[None]:
 def remove_leftovers(folder: Path) -> None:
     """Delete what writers that were killed left behind in `folder`."""
     for leftover in folder.glob(f".*{TEMPORARY}"):
-        leftover.unlink(missing_ok=True)
+        if not leftover.is_dir():  # that of an export may be in use, and the next export removes it
+            leftover.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from inceptions.deploy.agreement import agreement
 from inceptions.deploy.choosing import Candidate, fault, smooth
 from inceptions.deploy.compile import candidates, compile
 from inceptions.deploy.engines import catalogue
+from inceptions.deploy.keeping import trim
 from inceptions.errors import MachineError, UsageError
 from inceptions.network import Network, create_model
 from inceptions.weights import Preprocess
@@ -115,6 +118,44 @@ def test_the_choice_is_kept_for_the_same_weights(model: Network, monkeypatch: py
     assert len(list((tmp_path / "home").rglob("*.json"))) > 1
 
 
+def test_what_was_measured_on_a_busy_machine_is_measured_again_on_a_quiet_one(
+    model: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(choosing, "load", lambda: 3.0)
+    monkeypatch.setattr(catalogue, "precisions", lambda name: ["float32"])
+    monkeypatch.setattr(catalogue, "installed", lambda: ["eager", "onnxruntime"])
+    assert any("The machine was busy (3.0 processes for each core)" in note for note in compile(model, size=SIZE).notes)
+    measured: list[int] = []
+    choose = room.choose
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        measured.append(1)
+        return choose(*arguments, **options)
+
+    monkeypatch.setattr(room, "choose", counted)
+    compile(model, size=SIZE)
+    assert not measured, "it is as busy as before"
+    monkeypatch.setattr(choosing, "load", lambda: 0.1)
+    assert not any("busy" in note for note in compile(model, size=SIZE).notes)
+    monkeypatch.setattr(choosing, "load", lambda: 3.0)
+    compile(model, size=SIZE)
+    monkeypatch.setattr(choosing, "load", lambda: 0.1)
+    compile(model, size=SIZE)
+    assert len(measured) == 1, "what was measured in quiet stays"
+
+
+def test_prepared_engines_do_not_grow_without_end(tmp_path: Path) -> None:
+    for name, age in (("old.pt2", 500), ("older.blob", 900), ("young.pt2", 100), ("now.pt2", 0), ("x.lock", 900)):
+        (tmp_path / name).write_bytes(bytes(1000))
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    assert trim(tmp_path, most=4000) == ""
+    assert trim(tmp_path, most=2500).startswith("2 files of prepared engines that nobody used for longest were deleted")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["now.pt2", "x.lock", "young.pt2"]
+    trim(tmp_path, most=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["now.pt2", "x.lock"], "what is in use stays"
+    assert trim(tmp_path / "nowhere") == ""
+
+
 class Wrong:
     """An engine that is fast and wrong."""
 
@@ -170,6 +211,16 @@ def test_classes_are_compared_on_real_images_only() -> None:
     flipped = near.copy()
     flipped[:, 0] += 0.01
     flipped[10:14, 1] += 0.02
+    tie = near[:50].copy()
+    tie[0, :2] = tie[0, 1::-1]
+    expected = near[:50].copy()
+    expected[0, 1] = expected[0, 0] - 0.01
+    tie[0] = expected[0]
+    tie[0, :2] = expected[0, 1::-1]
+    assert fault(agreement({"main": expected}, {"main": tie}), "bf16", meaningful=True) == ""
+    expected[0, 1] -= 0.05
+    tie[0, :2] = expected[0, 1::-1]
+    assert "1 of 50 images get another class" in fault(agreement({"main": expected}, {"main": tie}), "bf16", meaningful=True)
     assert fault(agreement({"main": near}, {"main": flipped}), "bf16", meaningful=False) == ""
     assert "get another class" in fault(agreement({"main": near}, {"main": flipped}), "bf16", meaningful=True)
 

@@ -22,6 +22,7 @@ def bench(
     images: Path | None = None,
     markdown: Path | None = None,
     roofline: Path | None = None,
+    memory: Flag = False,
     json: Flag = False,
     quiet: Flag = False,
 ) -> None:
@@ -41,21 +42,24 @@ def bench(
       inceptions bench --weights v3.safetensors --images PHOTOS/
       inceptions bench inception_v3 --roofline v3.png --markdown v3.md
       inceptions bench inception_v3 --against keras --json
+      inceptions bench inception_v3 --against torchvision --memory
+      inceptions bench --weights v3.safetensors --images PHOTOS/ --precision int8
 
     Args:
         models: Networks, as `inceptions models` lists them [default: googlenet].
-        against: Peers: torchvision,timm,openvino,onnxruntime,keras (which computes with KERAS_BACKEND, else with torch).
+        against: Peers: torchvision,timm,openvino,onnxruntime,keras (by KERAS_BACKEND, else torch),torch-compile (minutes).
         batch: Images at a time, as 1,16.
-        precision: float32, bf16 or both. The first row is float32 in any case.
+        precision: float32, bf16, int8 (needs --images), or several. The first row is float32 in any case.
         engine: Ours: auto, eager, compiled (takes minutes), openvino or onnxruntime; several as eager,openvino.
         size: Side of the images in pixels, or HEIGHTxWIDTH; the published one if left out.
         threads: Of every system; its own number if left out.
         rounds: How often each has its turn.
         seconds: Begin no round of a network and batch later than this, after the third.
         weights: Measure these (a run's folder, a weight file, …) instead of random weights.
-        images: Folder of photographs to compare answers on.
+        images: Folder of photographs to compare answers on; int8 is calibrated on half of them.
         markdown: Write the table into this file too.
         roofline: Draw each module's speed beside what the machine allows, into this PNG file.
+        memory: Measure the peak memory of every system too, each in a process of its own.
         json: Print the rows as one JSON document instead of text.
         quiet: Do not say on standard error what is being done.
     """
@@ -87,6 +91,7 @@ def bench(
         weights=weights,
         images=images,
         picture=roofline,
+        memory=memory,
         report=reporter(quiet=quiet),
     )
     if markdown is not None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor
 
 import numpy as np
 import torch
 
+from inceptions.deploy.engines.engine import Precision
 from inceptions.deploy.engines.module import reference
 from inceptions.deploy.graph import Array, Graph
 
 EXACT = 1e-5
 """What float32 rounding may add up to in a rewritten network, as a share of the largest logit."""
+
+ROUNDING: dict[Precision, float] = {"float32": EXACT, "bf16": 0.01, "fp16": 0.002, "int8": 0.03}
+"""What a precision's rounding moves a logit of the family's networks by, as a share of the largest: two classes that are no
+further apart in float32 are a tie, and which of them comes first is chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +29,29 @@ class Agreement:
         difference: largest difference of a logit, as a share of the largest logit of that head.
         top1: share of the images whose likeliest class is the same, of the head that agrees least.
         images: how many images.
+        margins: of each image whose likeliest class is another (of the head that agrees least), how far float32 has the two
+            classes apart, as a share of the largest logit.
     """
 
     difference: float
     top1: float
     images: int
+    margins: tuple[float, ...] = ()
+
+    def too_many(self, least: float, precision: Precision) -> int:
+        """How many images changed their class, if that is more than may; else 0.
+
+        Of so many images that one is less than the share that may change, that share is the limit. Of fewer, one may, and only
+        where float32 itself has the two classes as close as rounding.
+
+        Args:
+            least: share of the images whose class has to stay.
+            precision: what was computed in.
+        """
+        changed = round((1 - self.top1) * self.images)
+        allowed = floor(round((1 - least) * self.images, 6))
+        tie = allowed == 0 and changed == 1 and len(self.margins) == 1 and self.margins[0] <= ROUNDING[precision]
+        return 0 if changed <= allowed or tie else changed
 
     def __str__(self) -> str:
         """As a report says it."""
@@ -43,15 +67,19 @@ def agreement(expected: Mapping[str, Array], found: Mapping[str, Array]) -> Agre
         found: of what is to take its place.
     """
     assert list(expected) == list(found)
-    differences, shares, images = [0.0], [1.0], 0
+    differences, images = [0.0], 0
+    least: tuple[float, tuple[float, ...]] = 1.0, ()
     for head, logits in expected.items():
         largest = float(np.abs(logits).max())
         apart = float(np.abs(found[head] - logits).max())
         # A logit that is not a number agrees with nothing.
         differences.append(apart / largest if largest and np.isfinite(apart) else 0.0 if apart == 0 else float("inf"))
-        shares.append(float((found[head].argmax(axis=1) == logits.argmax(axis=1)).mean()))
+        right, given = logits.argmax(axis=1), found[head].argmax(axis=1)
+        rows = np.flatnonzero(right != given)
         images = len(logits)
-    return Agreement(max(differences), min(shares), images)
+        margins = (logits[rows, right[rows]] - logits[rows, given[rows]]) / (largest or 1.0)
+        least = min(least, (1 - len(rows) / images, tuple(margins.tolist())), key=lambda one: one[0])
+    return Agreement(max(differences), least[0], images, least[1])
 
 
 def same(graph: Graph, other: Graph, images: Array) -> Agreement:

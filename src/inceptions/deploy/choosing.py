@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from math import floor
 from pathlib import Path
 from statistics import median
 
@@ -21,8 +21,8 @@ from inceptions.deploy.engines.engine import Engine, Precision
 from inceptions.deploy.fingerprint import fingerprint
 from inceptions.deploy.graph import Array, Graph
 from inceptions.errors import InceptionsError, MachineError
-from inceptions.evaluate.report.surroundings import processor
 from inceptions.files import write_text
+from inceptions.network.hardware import processor
 from inceptions.weights.published.cache import home
 
 DIFFERENCE: dict[Precision, float] = {"float32": 1e-4, "bf16": 0.05, "fp16": 0.02, "int8": 0.25}
@@ -30,10 +30,14 @@ DIFFERENCE: dict[Precision, float] = {"float32": 1e-4, "bf16": 0.05, "fp16": 0.0
 leaves 0.3 to 1 % on the networks of the family; what leaves more than this is broken."""
 
 TOP1: dict[Precision, float] = {"float32": 0.999, "bf16": 0.99, "fp16": 0.99, "int8": 0.98}
-"""Share of the calibration images whose likeliest class has to stay. One may change however few they are."""
+"""Share of the calibration images whose likeliest class has to stay. Of fewer than that takes, one tie may be decided anew."""
 
 SECONDS = 0.6
 ROUNDS = 5
+
+BUSY = 0.5
+"""Processes that want each core, in the mean of the last minute, from which on a machine's figures may be chance."""
+
 Images = Array | np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
@@ -78,10 +82,22 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The candidate that was taken, and what was found out about all."""
+    """The candidate that was taken, and what was found out about all.
+
+    Attributes:
+        taken: the candidate.
+        judged: all that were looked at.
+        load: of each core when they were measured, `load()`.
+    """
 
     taken: Candidate
     judged: tuple[Judged, ...]
+    load: float = 0.0
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether something else ran while several were compared."""
+        return self.load > BUSY and sum(one.images_per_second is not None for one in self.judged) > 1
 
 
 def fault(found: Agreement, precision: Precision, *, meaningful: bool) -> str:
@@ -94,8 +110,7 @@ def fault(found: Agreement, precision: Precision, *, meaningful: bool) -> str:
     """
     if not found.difference <= DIFFERENCE[precision]:
         return f"logits differ from float32 by {found.difference:.2g} of the largest, more than {DIFFERENCE[precision]:g}"
-    changed = round((1 - found.top1) * found.images)
-    if meaningful and changed > max(1, floor((1 - TOP1[precision]) * found.images)):
+    if meaningful and (changed := found.too_many(TOP1[precision], precision)):
         return f"{changed} of {found.images} images get another class than in float32"
     return ""
 
@@ -123,6 +138,7 @@ def choose(
         MachineError: no candidate gives the right answers.
     """
     seen: list[Judged] = []
+    busy = load()
     for group in rounds:
         engines: dict[Candidate, Engine] = {}
         for one in group:
@@ -146,9 +162,14 @@ def choose(
             )
         if right := [one for one in seen if not one.refused]:
             best = max(right, key=lambda one: one.images_per_second or 0)
-            return Choice(Candidate(best.engine, best.precision), tuple(seen))
+            return Choice(Candidate(best.engine, best.precision), tuple(seen), busy)
     told = "; ".join(f"{one.engine} in {one.precision}: {one.refused}" for one in seen)
     raise MachineError(f"No engine of this machine gives the network's answers ({told}). Use the network without one.")
+
+
+def load() -> float:
+    """Processes that want each core, in the mean of the last minute; 0 where the system does not say."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0
 
 
 def _refused(one: Candidate, why: str) -> Judged:
@@ -226,18 +247,21 @@ def kept_at(graph: Graph, asked: object, images: Images | None) -> Path:
 
 
 def recall(path: Path) -> Choice | None:
-    """The choice that was kept in a file; None if there is none, or it cannot be read."""
+    """The choice that was kept in a file; None if there is none, it cannot be read, or it was made on a busy machine that is
+    quiet now.
+    """
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         judged = tuple(Judged(**one) for one in kept["judged"])
-        return Choice(Candidate(**kept["taken"]), judged)
+        choice = Choice(Candidate(**kept["taken"]), judged, float(kept["load"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return None if choice.doubtful and load() <= BUSY else choice
 
 
 def keep(path: Path, choice: Choice) -> None:
     """Keep a choice for the next time; that it cannot be kept is no reason to fail."""
-    content = {"taken": asdict(choice.taken), "judged": [asdict(one) for one in choice.judged]}
+    content = {"taken": asdict(choice.taken), "judged": [asdict(one) for one in choice.judged], "load": choice.load}
     try:
         write_text(path, json.dumps(content, indent=1))
     except MachineError:

@@ -202,5 +202,9 @@ def _told(choice: Choice) -> list[str]:
     """What was found, as sentences."""
     told = [f"Taken: {choice.taken}."]
     told += [f"Measured {one}." for one in choice.judged if one.images_per_second is not None]
+    if choice.doubtful:
+        told.append(
+            f"The machine was busy ({choice.load:.1f} processes for each core): it will be measured again when it is not."
+        )
     told += [f"Not taken: {one.engine} in {one.precision}: {one.refused}." for one in choice.judged if one.refused]
     return told

@@ -7,7 +7,7 @@ from types import ModuleType
 
 from inceptions.errors import MachineError
 
-CALLED = {"onnx": "ONNX", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "nncf": "NNCF"}
+CALLED = {"onnx": "ONNX", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "nncf": "NNCF", "ray": "Ray"}
 
 
 def needed(module: str, extra: str) -> ModuleType:

@@ -41,6 +41,7 @@ def load(
     batch: int = 1,
     every_head: bool = False,
     scaled_decoding: bool = False,
+    threads: int | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Predictor:
     """A predictor from weights, or from a file that was exported from them.
@@ -56,6 +57,7 @@ def load(
         batch: how many images come at once, as a rule.
         every_head: whether the auxiliary heads will be asked. An engine prepares for those that are.
         scaled_decoding: as for `Predictor`.
+        threads: how many an engine uses; its own number if None.
         say: told what was found where an engine was chosen or measured, a sentence at a time.
 
     Raises:
@@ -64,7 +66,14 @@ def load(
         MachineError: the machine has no such device or engine, or the weights cannot be fetched.
     """
     opened, card = answerer(
-        path, device=device, engine=engine, precision=precision, batch=batch, every_head=every_head, say=say
+        path,
+        device=device,
+        engine=engine,
+        precision=precision,
+        batch=batch,
+        every_head=every_head,
+        threads=threads,
+        say=say,
     )
     return Predictor(opened, card, device=device, scaled_decoding=scaled_decoding)
 
@@ -77,6 +86,7 @@ def answerer(
     precision: str = "auto",
     batch: int = 1,
     every_head: bool = False,
+    threads: int | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Network | Answerer, Card]:
     """What answers, and its card: the network itself where nothing else was asked for. Arguments and errors are `load`'s."""
@@ -86,7 +96,7 @@ def answerer(
         raise unknown("precision", precision, ("auto", "fp32", "bf16", "fp16", "int8"))
     wanted = PRECISIONS[precision]
     if is_exported(path):
-        return _opened(Path(path), device, engine, wanted, batch)
+        return _opened(Path(path), device, engine, wanted, batch, threads, say)
     from inceptions.weights.source import load_model  # torch, which exported files do without
 
     model, card = load_model(path)
@@ -109,6 +119,7 @@ def answerer(
         size=card.preprocess.size,
         preprocess=card.preprocess,
         heads=heads,
+        threads=threads,
     )
     for note in compiled.notes:
         say(note)
@@ -172,9 +183,16 @@ def refuse_exported(path: str | Path, why: str) -> None:
 
 
 def _opened(
-    path: Path, device: str, engine: str | None, precision: Precision | Literal["auto"], batch: int
+    path: Path,
+    device: str,
+    engine: str | None,
+    precision: Precision | Literal["auto"],
+    batch: int,
+    threads: int | None,
+    say: Callable[[str], None],
 ) -> tuple[Answerer, Card]:
     from inceptions.deploy.exported import Runner, open_exported
+    from inceptions.deploy.keeping import trim
     from inceptions.weights.published.folder import home
 
     if device not in ("auto", "cpu"):
@@ -182,7 +200,10 @@ def _opened(
     if engine in ("eager", "compiled"):
         raise UsageError(f"{path} is an exported file, and {engine} is for weights: leave out --engine, or name weights.")
     runner = cast("Runner | Literal['auto']", engine or "auto")
-    opened = open_exported(path, engine=runner, precision=precision, batch=batch, cache=home() / "engines")
+    cache = home() / "engines"
+    opened = open_exported(path, engine=runner, precision=precision, batch=batch, threads=threads, cache=cache)
+    if told := trim(cache):
+        say(told)
     return _File(opened), opened.card
 
 

@@ -12,6 +12,7 @@ from inceptions.deploy.choosing import Candidate, Images
 from inceptions.deploy.engines import catalogue
 from inceptions.deploy.engines.engine import Engine
 from inceptions.deploy.graph import Array, Graph
+from inceptions.deploy.keeping import trim
 from inceptions.deploy.lower import lower
 from inceptions.deploy.rewrites import rewrite
 from inceptions.errors import UsageError
@@ -87,6 +88,8 @@ class Preparation:
             threads=self.threads,
             cache=home() / "engines",
         )
+        if told := trim(home() / "engines"):
+            notes.append(told)
         return made, notes
 
     def _quantised(self, graph: Graph, candidate: Candidate, notes: list[str], *, pixels: bool) -> tuple[Engine, list[str]]:

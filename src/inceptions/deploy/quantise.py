@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -180,14 +181,24 @@ class _Maker:
     inside: Callable[[Graph | Content, Sequence[str], Images, int | None], dict[str, Array]]
 
 
-def _with_nncf(graph: Graph, images: Images, kept: tuple[str, ...]) -> Content:
-    # Before it is imported: it would tell its makers that it is used, and nobody was asked.
+def quiet_nncf() -> ModuleType:
+    """NNCF, which tells nobody that it is used.
+
+    Raises:
+        MachineError: it is not installed.
+    """
+    # Before it is imported: it would tell its makers, and nobody was asked.
     os.environ.setdefault("NNCF_CI", "1")
     nncf = needed("nncf", openvino.EXTRA)
     nncf.set_log_level(logging.ERROR)
+    return nncf
+
+
+def _with_nncf(graph: Graph, images: Images, kept: tuple[str, ...]) -> Content:
+    nncf = quiet_nncf()
     model = openvino.read_model(graph)
     stay = [node.get_friendly_name() for layer, node in _nodes(model).items() if layer in kept]
-    with _silence():
+    with silence():
         quantised: Content = nncf.quantize(
             model,
             nncf.Dataset([images[number : number + 1] for number in range(len(images))]),
@@ -235,7 +246,7 @@ def _with_onnxruntime(graph: Graph, images: Images, kept: tuple[str, ...]) -> Co
             return next(self.left, None)
 
     stay = _way_to(graph, kept)
-    with tempfile.TemporaryDirectory() as folder, _silence():
+    with tempfile.TemporaryDirectory() as folder, silence():
         path = Path(folder) / "int8.onnx"
         quantization.quantize_static(
             to_onnx(graph),
@@ -293,7 +304,7 @@ _ONNXRUNTIME = _Maker(
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Keep libraries from drawing progress bars and giving advice between the answers."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

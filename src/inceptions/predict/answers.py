@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,12 @@ class Prediction:
             return {"path": self.path, "error": self.error}
         top = [{"class": guess.label, "index": guess.index, "probability": guess.probability} for guess in self.top]
         return {"path": self.path, "top": top} if self.sure is None else {"path": self.path, "top": top, "sure": self.sure}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`; a number that went through JSON comes back to the last bit."""
+        top = tuple(Guess(guess["class"], guess["index"], guess["probability"]) for guess in values.get("top", ()))
+        return cls(path=values["path"], top=top, error=values.get("error"), sure=values.get("sure"))
 
 
 def probabilities(logits: Logits, head: str, temperature: float = 1.0) -> NDArray[np.float64]:

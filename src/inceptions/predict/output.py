@@ -1,37 +1,23 @@
-"""What the `predict` command reads and writes: names of files and folders in, text, JSON or CSV out."""
+"""What the `predict` command answers and writes: images and shards in, text, JSON or CSV out."""
 
 from __future__ import annotations
 
 import csv
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TextIO
 
-from inceptions.data import ImageError, find_images
+from inceptions.data import ImageError
 from inceptions.errors import DataError
 from inceptions.predict.answers import Guess, Prediction
-from inceptions.predict.predictor import Predictor
+from inceptions.predict.predictor import Image, Predictor
+from inceptions.predict.sources import Shown, Source, shown
+from inceptions.predict.sources import expand as expand
 
-Format = Literal["text", "json", "csv"]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """An image to predict; `named` if it was given by name, not found in a folder."""
-
-    path: Path
-    named: bool
-
-
-def expand(arguments: Sequence[Path]) -> list[Source]:
-    """Images as named, and folders as the images in them. An empty folder stays in the list, to be reported."""
-    sources: list[Source] = []
-    for argument in arguments:
-        found = find_images(argument) if argument.is_dir() else []
-        sources += [Source(path, named=False) for path in found] or [Source(argument, named=True)]
-    return sources
+Format = Literal["text", "json", "jsonl", "csv"]
 
 
 def predict_files(
@@ -43,28 +29,85 @@ def predict_files(
         UsageError: no such head, or `top` is not at least 1; nothing is written.
         DataError: after everything else was written: nothing could be predicted, or a file given by name could not be read.
     """
-    predictions = predictor.stream([source.path for source in sources], top=top, head=head)
-    failed: list[Prediction] = []
-    answered = 0
+    seen = Seen(sources)
+    WRITERS[form](seen.passing(answers(predictor, sources, top=top, head=head)), out)
+    seen.check()
 
-    def watched() -> Iterator[Prediction]:
-        nonlocal answered
-        for source, prediction in zip(sources, predictions, strict=True):
+
+def answers(
+    predictor: Predictor, sources: Sequence[Source], *, top: int, head: str = "main", base: Path = Path()
+) -> Iterator[Prediction]:
+    """One answer for each image of the sources, in order, as they come.
+
+    Args:
+        predictor: who answers.
+        sources: files and shards.
+        top: how many classes to name.
+        head: which head answers.
+        base: where the sources' paths start, if they are not absolute.
+
+    Raises:
+        UsageError: no such head, or `top` is not at least 1; before the first answer is asked for.
+    """
+    waiting: deque[Shown] = deque()
+
+    def images() -> Iterator[Image]:
+        for one in shown(sources, base):
+            waiting.append(replace(one, image=b""))  # its content is not needed any more
+            yield one.image
+
+    predictions = predictor.stream(images(), top=top, head=head)
+
+    def named() -> Iterator[Prediction]:
+        for prediction in predictions:
+            one = waiting.popleft()
+            yield replace(prediction, path=one.name, error=one.fault or prediction.error)
+
+    return named()
+
+
+@dataclass
+class Seen:
+    """What happened to the sources, for the last word.
+
+    Attributes:
+        sources: what was asked about.
+        answered: images with an answer.
+        unread: images without one.
+        failed: those of the unread that were given by name.
+    """
+
+    sources: Sequence[Source]
+    answered: int = 0
+    unread: int = 0
+    failed: list[Prediction] = field(default_factory=list)
+
+    def passing(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+        """The same predictions, counted."""
+        named = {str(source.path): source for source in self.sources if source.named}
+        for prediction in predictions:
             if prediction.error is None:
-                answered += 1
-            elif source.named:
-                if source.path.is_dir():
-                    prediction = replace(prediction, error="it is a folder without images")
-                failed.append(prediction)
+                self.answered += 1
+            else:
+                self.unread += 1
+                if (source := named.get(prediction.path or "")) is not None:
+                    if source.path.is_dir():
+                        prediction = replace(prediction, error="it is a folder without images")
+                    self.failed.append(prediction)
             yield prediction
 
-    WRITERS[form](watched(), out)
-    if failed:
-        more = f" So it is with {len(failed) - 1} more." if len(failed) > 1 else ""
-        first = ImageError(failed[0].path or "image", failed[0].error or "unreadable")
-        raise DataError(f"{first}{more}")
-    if not answered:
-        raise DataError(f"None of the {len(sources)} images could be read.")
+    def check(self) -> None:
+        """Say what went wrong, behind all answers.
+
+        Raises:
+            DataError: nothing could be predicted, or a file given by name could not be read.
+        """
+        if self.failed:
+            more = f" So it is with {len(self.failed) - 1} more." if len(self.failed) > 1 else ""
+            first = ImageError(self.failed[0].path or "image", self.failed[0].error or "unreadable")
+            raise DataError(f"{first}{more}")
+        if not self.answered:
+            raise DataError(f"None of the {self.unread} images could be read.")
 
 
 def write_text(predictions: Iterable[Prediction], out: TextIO) -> None:
@@ -85,6 +128,12 @@ def write_json(predictions: Iterable[Prediction], out: TextIO) -> None:
     """One list, an object an image."""
     json.dump([prediction.to_dict() for prediction in predictions], out, indent=2, allow_nan=False)
     out.write("\n")
+
+
+def write_lines(predictions: Iterable[Prediction], out: TextIO) -> None:
+    """One object an image, each on a line of its own."""
+    for prediction in predictions:
+        out.write(json.dumps(prediction.to_dict(), allow_nan=False) + "\n")
 
 
 def write_csv(predictions: Iterable[Prediction], out: TextIO) -> None:
@@ -109,4 +158,4 @@ def doubt(prediction: Prediction) -> str:
     return "  not sure" if prediction.sure is False else ""
 
 
-WRITERS = {"text": write_text, "json": write_json, "csv": write_csv}
+WRITERS = {"text": write_text, "json": write_json, "jsonl": write_lines, "csv": write_csv}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import pytest
 import torch
 
 from inceptions.cli import execute
-from inceptions.deploy.bench import benching, ceilings, roofline, systems, turns
+from inceptions.deploy.bench import asked, benching, ceilings, roofline, systems, turns
 from inceptions.deploy.bench.benching import bench, difference
 from inceptions.deploy.bench.ceilings import Ceilings
-from inceptions.deploy.bench.subjects import photographs
+from inceptions.deploy.bench.memory import SCRIPTS, Alone, Files
+from inceptions.deploy.bench.rows import Row, table
+from inceptions.deploy.bench.subjects import photographs, subjects
 from inceptions.deploy.bench.turns import in_turn, ratio
 from inceptions.deploy.bench.unmodified import OURS, packages, theirs, to_onnx, unmodified, without_heads
 from inceptions.deploy.engines import catalogue
@@ -202,9 +205,73 @@ def test_images_of_a_folder(photos: Path, tmp_path: Path) -> None:
         photographs(tmp_path / "empty", Preprocess(size=(8, 8), resize_to=8))
 
 
+def test_what_is_calibrated_with_is_not_judged_by(photos: Path) -> None:
+    (subject,) = subjects(["googlenet"], (32, 32), None, photos, calibrate=True)
+    assert subject.calibration is not None
+    assert subject.images is not None
+    assert (len(subject.images), len(subject.calibration)) == (10, 10)
+    assert not any((image == subject.calibration).all(axis=(1, 2, 3)).any() for image in subject.images)
+    (plain,) = subjects(["googlenet"], (32, 32), None, photos)
+    assert plain.images is not None
+    assert len(plain.images) == 20
+    assert plain.calibration is None
+
+
+def test_memory_is_a_column_where_it_was_measured() -> None:
+    row = Row(
+        system="a", model="m", precision="int8", batch=1, images_per_second=1.0, ratio=1.0, low=1.0, high=1.0, max_abs_diff=0.0,
+        top1_agreement=1.0, compared=4, gflops=1.0, ceiling_share=None,
+    )  # fmt: skip
+    assert "peak memory" not in table([row])
+    measured = replace(row, peak_memory=1500 * 2**20, ceiling_share=0.5)
+    text = table([row, measured])
+    assert "| peak memory |" in text
+    assert "1,500 MiB |" in text
+    assert len({len(line) for line in text.splitlines()}) == 1
+
+
+def test_the_peak_of_a_process_of_its_own(small: Network) -> None:
+    with Files(small, SIZE, b"") as files:
+        found = files.peak(Alone("plain", {"threads": 1}), 2)
+    assert found is not None
+    assert 50 * 2**20 < found < 2**32
+    assert Alone("plain", {"threads": 1}).peak(Path("nowhere"), (1, 3, *SIZE)) is None
+
+
+@pytest.mark.slow
+def test_every_script_runs() -> None:
+    network = without_heads(create_model("googlenet", num_classes=3, seed=1))
+    options = {
+        "theirs": {"package": "torchvision"},
+        "plain": {},
+        "ours": {"engine": "eager", "precision": "float32"},
+        "onnxruntime": {},
+        "openvino": {"hint": "f32", "goal": "LATENCY", "piece": 1},
+    }
+    assert options.keys() == SCRIPTS.keys()
+    with Files(network, (64, 64), to_onnx(network, (3, 64, 64))) as files:
+        for script, asked in options.items():
+            assert files.peak(Alone(script, {"threads": 1, **asked}), 2), script
+
+
+@pytest.mark.slow
+def test_the_peers_in_int8_and_compiled(small: Network) -> None:
+    x = images(16)
+    found = systems.openvino("x", to_onnx(small, (3, *SIZE)), "int8", x[:2], 1, x)
+    assert "NNCF" in found.name
+    assert np.isfinite(found.answers(x, 2)).all()
+    compiled = systems.frozen(OURS, small, "float32", x[:2], 1)
+    assert np.abs(compiled.answers(x, 2) - answers(small, x)).max() < 1e-4
+
+
+def test_int8_wants_photographs() -> None:
+    with pytest.raises(UsageError, match="int8 is calibrated on photographs"):
+        bench(precisions=("int8",))
+
+
 def test_a_missing_peer_is_a_line_and_an_unknown_one_a_mistake(small: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
-    monkeypatch.setattr(benching, "find_spec", lambda name: None if name == "timm" else real(name))
+    monkeypatch.setattr(asked, "find_spec", lambda name: None if name == "timm" else real(name))
     monkeypatch.setattr(benching, "subjects", lambda *_: [benching.Subject(small, SIZE)])
     found = bench(against=("timm",), batches=(1,), precisions=("float32",), engines=("eager",), rounds=1)
     assert "timm: not installed: pip install timm." in found.remarks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -15,7 +15,9 @@ import torch
 
 from inceptions.architecture import cost
 from inceptions.deploy.bench import roofline, systems
+from inceptions.deploy.bench.asked import COMPILED, Asked, check, read_precisions
 from inceptions.deploy.bench.ceilings import Ceilings
+from inceptions.deploy.bench.memory import Files
 from inceptions.deploy.bench.rows import Bench, Row
 from inceptions.deploy.bench.subjects import Subject, subjects
 from inceptions.deploy.bench.systems import System
@@ -23,48 +25,14 @@ from inceptions.deploy.bench.turns import in_turn, ratio
 from inceptions.deploy.bench.unmodified import Unmodified, packages, theirs, to_onnx, unmodified
 from inceptions.deploy.choosing import smooth
 from inceptions.deploy.compile import compile
-from inceptions.deploy.engines import catalogue
 from inceptions.deploy.engines.engine import Precision
 from inceptions.deploy.graph import Array
-from inceptions.errors import MachineError, UsageError, WeightsError, unknown
-from inceptions.evaluate.report.surroundings import processor
-from inceptions.train.machine import keep_memory
+from inceptions.errors import MachineError, UsageError, WeightsError
+from inceptions.network.hardware import keep_memory, processor
 from inceptions.train.progress import Reporter, Silent
 
-PEERS = ("torchvision", "timm", "openvino", "onnxruntime", "keras")
-PRECISIONS: dict[str, Precision] = {"float32": "float32", "fp32": "float32", "bf16": "bf16"}
 NOTHINGS = 4
 """Images of nothing that answers are compared on, if none are given and a batch is not more."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What is to be measured; the fields are the arguments of `bench`."""
-
-    against: Sequence[str]
-    batches: Sequence[int]
-    precisions: Sequence[Precision]
-    engines: Sequence[str]
-    threads: int | None
-    rounds: int
-    seconds: float | None
-    report: Reporter
-    remarks: list[str] = field(default_factory=list)
-
-    @property
-    def computed(self) -> list[Precision]:
-        """The precisions that rows will have: the first row is always float32."""
-        return list(dict.fromkeys(("float32", *self.precisions)))
-
-    @property
-    def peers(self) -> list[str]:
-        """Those of the peers that are installed."""
-        return [name for name in self.against if find_spec(name) is not None]
-
-    def remark(self, sentence: str) -> None:
-        """Keep what has to be known to read the figures, once."""
-        if sentence not in self.remarks:
-            self.remarks.append(sentence)
 
 
 def bench(
@@ -81,6 +49,7 @@ def bench(
     weights: str | Path | None = None,
     images: Path | None = None,
     picture: Path | None = None,
+    memory: bool = False,
     report: Reporter | None = None,
 ) -> Bench:
     """Measure networks in turn with what people run otherwise.
@@ -92,7 +61,7 @@ def bench(
         models: networks, "name" or "name/variant".
         against: peers, of `PEERS`; what is not installed is remarked upon and left out.
         batches: images at once.
-        precisions: "float32" and "bf16".
+        precisions: "float32", "bf16", and "int8", which is calibrated on a part of `images`.
         engines: ours, as `compile` knows them.
         size: (height, width) of the images; as published if None.
         threads: of every system; its own number if None.
@@ -100,7 +69,8 @@ def bench(
         seconds: no round of a network and batch begins later than this, behind the third.
         weights: real ones, instead of `models`.
         images: folder to compare answers on.
-        picture: PNG of the roofline at the last precision and the largest batch.
+        picture: PNG of the roofline at the last floating precision and the largest batch.
+        memory: measure the peak memory of each system too, in a process of its own.
         report: told what happens.
 
     Raises:
@@ -112,17 +82,21 @@ def bench(
     asked = Asked(
         against=against,
         batches=batches,
-        precisions=_precisions(precisions),
+        precisions=read_precisions(precisions),
         engines=engines,
         threads=threads,
         rounds=rounds,
         seconds=seconds,
+        memory=memory,
         report=report or Silent(),
     )
-    _check(asked)
+    check(asked)
+    calibrate = "int8" in asked.precisions
+    if calibrate and images is None:
+        raise UsageError("int8 is calibrated on photographs, and judged by others: name a folder of them with --images.")
     keep_memory()
     with asked.report:
-        found = list(subjects(models, size, weights, images))
+        found = list(subjects(models, size, weights, images, calibrate))
         ceilings = Ceilings(threads)
         asked.report.say("measuring the machine's ceilings")
         ceilings.measure(asked.computed)
@@ -147,32 +121,6 @@ ROOFLINE = (
 )
 
 
-def _precisions(names: Sequence[str]) -> list[Precision]:
-    for name in names:
-        if name not in PRECISIONS:
-            raise unknown("precision", name, PRECISIONS)
-    if not names:
-        raise UsageError("Which precision? float32, bf16, or both.")
-    return list(dict.fromkeys(PRECISIONS[name] for name in names))
-
-
-def _check(asked: Asked) -> None:
-    """Refuse before minutes of work what cannot be measured."""
-    for name in asked.against:
-        if name not in PEERS:
-            raise unknown("peer", name, PEERS)
-    for engine in asked.engines:
-        catalogue.named(engine, "auto")
-    if not asked.engines or not asked.batches or min(asked.batches) < 1:
-        raise UsageError("At least one engine and one batch of at least 1 image are needed.")
-    if asked.rounds < 1 or (asked.threads is not None and asked.threads < 1):
-        raise UsageError("Rounds and threads are at least 1.")
-    for name in asked.against:
-        if find_spec(name) is None:
-            asked.remark(missing := f"{name}: not installed: pip install {name}.")
-            asked.report.say(missing)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """The systems of one network and batch.
@@ -184,6 +132,7 @@ class Measured:
         seconds: of a call, a number for each round, by the system's place.
         apart: by the system's place, the largest difference of a logit and the share of images of the same class.
         compared: how many images.
+        peaks: by the system's place, bytes of memory at most; None where that was not measured.
     """
 
     subject: Subject
@@ -192,6 +141,7 @@ class Measured:
     seconds: list[list[float]]
     apart: list[tuple[float | None, float]]
     compared: int
+    peaks: list[int | None]
 
 
 def _measure(subject: Subject, asked: Asked, ceilings: Ceilings) -> Iterator[Measured]:
@@ -236,8 +186,24 @@ def _measure(subject: Subject, asked: Asked, ceilings: Ceilings) -> Iterator[Mea
             seconds=list(taken.values()),
             apart=apart,
             compared=len(images),
+            peaks=_peaks(subject, content, made, batch, asked),
         )
         ceilings.measure(asked.computed)
+
+
+def _peaks(subject: Subject, content: bytes, made: Sequence[System], batch: int, asked: Asked) -> list[int | None]:
+    if not asked.memory:
+        return [None] * len(made)
+    found = []
+    with Files(subject.network, subject.size, content) as files:
+        for number, one in enumerate(made):
+            asked.report.show(f"{subject.network.architecture.full_name}, batch {batch}: memory", number, len(made))
+            found.append(None if one.alone is None else files.peak(one.alone, batch))
+    asked.remark(
+        "Peak memory: of a fresh process from the weight file to its third batch, libraries included (VmHWM); not of int8 and "
+        "Keras."
+    )
+    return found
 
 
 def difference(expected: Array, found: Array) -> tuple[float | None, float]:
@@ -256,15 +222,21 @@ def _systems(subject: Subject, whose: Unmodified, content: bytes, example: Array
             module = whose.module if package == whose.owner else theirs(network, package)
             if package != whose.owner:
                 yield systems.eager(package, module, "float32", last=False, threads=threads)
-            for precision in asked.precisions:
+            for precision in asked.floating:
                 yield systems.eager(package, module, precision, last=True, threads=threads)
+    for precision in asked.floating if COMPILED in asked.peers else ():
+        asked.report.say(f"{name}, batch {batch}: torch.compile in {precision}, which takes minutes")
+        try:
+            yield systems.frozen(whose.owner, whose.module, precision, example, threads)
+        except MachineError as error:
+            asked.remark(str(error))
     if content and "onnxruntime" in asked.peers:
         if "bf16" in asked.precisions:
             asked.remark("onnxruntime computes no bf16 on a CPU: float32 only.")
         yield systems.onnxruntime(whose.owner, content, threads)
     for precision in asked.precisions if content and "openvino" in asked.peers else ():
         try:
-            yield systems.openvino(whose.owner, content, precision, example, threads)
+            yield systems.openvino(whose.owner, content, precision, example, threads, subject.calibration)
         except MachineError as error:
             asked.remark(str(error))
     if "keras" in asked.peers:
@@ -278,20 +250,23 @@ def _systems(subject: Subject, whose: Unmodified, content: bytes, example: Array
     for engine in asked.engines:
         for precision in asked.precisions:
             try:
-                made, notes = systems.ours(network, engine, precision, batch, subject.size, threads, subject.images)
+                known = subject.calibration if precision == "int8" else subject.images
+                made, notes = systems.ours(network, engine, precision, batch, subject.size, threads, known)
             except MachineError as error:
                 asked.remark(str(error))
                 continue
             if made.precision != precision:
                 why = "; ".join(note for note in notes if note.startswith("Not taken"))
-                asked.remark(f"{name}, batch {batch}: {engine} was asked for {precision}, and computes in float32. {why}")
+                asked.remark(
+                    f"{name}, batch {batch}: {engine} was asked for {precision}, and computes in {made.precision}. {why}"
+                )
             yield made
 
 
 def _rows(one: Measured, ceilings: Ceilings) -> Iterator[Row]:
     architecture = one.subject.network.architecture
     macs = cost(architecture, one.subject.size).macs
-    for (system, precision), times, (apart, same) in zip(one.systems, one.seconds, one.apart, strict=True):
+    for (system, precision), times, (apart, same), peak in zip(one.systems, one.seconds, one.apart, one.peaks, strict=True):
         found = ratio(times, one.seconds[0])
         rate = one.batch / median(times)
         yield Row(
@@ -307,13 +282,14 @@ def _rows(one: Measured, ceilings: Ceilings) -> Iterator[Row]:
             top1_agreement=same,
             compared=one.compared,
             gflops=2 * macs * rate / 1e9,
-            ceiling_share=2 * macs * rate / ceilings.flops[precision],
+            ceiling_share=None if precision == "int8" else 2 * macs * rate / ceilings.flops[precision],
+            peak_memory=peak,
         )
 
 
 def _roofline(subject: Subject, asked: Asked) -> roofline.Roofline:
     """The modules on the engine that the whole network runs on."""
-    precision, batch, network = asked.precisions[-1], max(asked.batches), subject.network
+    precision, batch, network = asked.computed[-1], max(asked.batches), subject.network
     made = compile(
         network,
         engine=asked.engines[0],

@@ -175,7 +175,7 @@ def draw(rooflines: Sequence[Roofline], ceilings: Ceilings, path: Path) -> None:
     Raises:
         MachineError: the file cannot be written.
     """
-    figure = Figure(figsize=(7.2 * len(rooflines), 5.6), dpi=150, layout="constrained")
+    figure = Figure(figsize=(8.2 * len(rooflines), 5.6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     for axes, one in zip(np.atleast_1d(figure.subplots(1, len(rooflines))), rooflines, strict=True):
         _panel(axes, one, ceilings)
@@ -205,11 +205,19 @@ def _panel(axes: Axes, one: Roofline, ceilings: Ceilings) -> None:
             edgecolors="white",
             label=f"{name} ({share:.0%} of the time)",
         )
-    for module in sorted(modules, key=lambda module: lost(module, top, bandwidth), reverse=True)[:NAMED]:
-        share = lost(module, top, bandwidth) / whole
-        text = "\n".join([*module.name.split(" + "), f"{share:.0%} lost"])
-        place = (module.intensity, module.rate / 1e9)
-        axes.annotate(text, place, xytext=(7, -5), textcoords="offset points", fontsize=8, va="top")
+    worst = sorted(modules, key=lambda module: lost(module, top, bandwidth), reverse=True)[:NAMED]
+    # Beside the panel and in the order of the points, because modules of a kind lie close together and names would overlap.
+    for number, module in enumerate(sorted(worst, key=lambda module: -module.rate)):
+        text = "\n".join([*module.name.split(" + "), f"{lost(module, top, bandwidth) / whole:.0%} lost"])
+        axes.annotate(
+            text,
+            (module.intensity, module.rate / 1e9),
+            xytext=(1.03, 1 - (number + 0.5) / len(worst)),
+            textcoords="axes fraction",
+            fontsize=8,
+            va="center",
+            arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": "#777777", "shrinkB": 4},
+        )
     axes.set(xscale="log", yscale="log", title=one.title)
     axes.set_xlabel("arithmetic intensity (FLOP per byte read or written)")
     axes.set_ylabel("speed of the module alone (GFLOP/s)")

@@ -26,7 +26,10 @@ class Row:
         top1_agreement: share of the images with float32 eager's likeliest class.
         compared: how many images.
         gflops: 10⁹ operations a second, two to a multiply-add.
-        ceiling_share: of the best that this machine multiplies in this precision, measured in the same run.
+        ceiling_share: of the best that this machine multiplies in this precision, measured in the same run; None in int8,
+            whose best is not measured.
+        peak_memory: bytes that a fresh process held at most, from the weight file to the last of some batches; None where that
+            was not measured.
     """
 
     system: str
@@ -41,7 +44,8 @@ class Row:
     top1_agreement: float
     compared: int
     gflops: float
-    ceiling_share: float
+    ceiling_share: float | None
+    peak_memory: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -66,20 +70,33 @@ class Bench:
 
 def table(rows: Sequence[Row]) -> str:
     """Rows with aligned columns."""
-    headings = ("system", "precision", "images/s", "ratio", "95 % interval", "of ceiling", "max. abs. diff", "same top-1")
-    cells = [
+    headings: tuple[str, ...] = (
+        "system",
+        "precision",
+        "images/s",
+        "ratio",
+        "95 % interval",
+        "of ceiling",
+        "max. abs. diff",
+        "same top-1",
+        "peak memory",
+    )
+    cells: list[tuple[str, ...]] = [
         (
             row.system,
             row.precision,
             f"{row.images_per_second:.1f}",
             f"{row.ratio:.2f}",
             f"{row.low:.2f} to {row.high:.2f}",
-            f"{row.ceiling_share:.0%}",
+            "–" if row.ceiling_share is None else f"{row.ceiling_share:.0%}",
             "not a number" if row.max_abs_diff is None else f"{row.max_abs_diff:.1e}",
             f"{row.top1_agreement:.1%}",
+            "–" if row.peak_memory is None else f"{row.peak_memory / 2**20:,.0f} MiB",
         )
         for row in rows
     ]
+    if all(row.peak_memory is None for row in rows):
+        headings, cells = headings[:-1], [line[:-1] for line in cells]
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
 
     def line(words: Sequence[str]) -> str:

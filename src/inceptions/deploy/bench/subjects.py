@@ -23,6 +23,9 @@ from inceptions.weights import Preprocess, load_model
 COMPARED = 200
 """Images of a folder that answers are compared on, evenly spread over their names."""
 
+CALIBRATED = 200
+"""Others that int8 is calibrated on."""
+
 SEED = 1
 
 
@@ -30,16 +33,21 @@ SEED = 1
 class Subject:
     """A network without auxiliary heads, the (height, width) of its images, and some to compare answers on.
 
-    The images are float32 and normalised; None if there are none.
+    The images are float32 and normalised; None if there are none. Those to calibrate with are others.
     """
 
     network: Network
     size: tuple[int, int]
     images: Array | None = None
+    calibration: Array | None = None
 
 
 def subjects(
-    models: Sequence[str], size: tuple[int, int] | None, weights: str | Path | None, folder: Path | None
+    models: Sequence[str],
+    size: tuple[int, int] | None,
+    weights: str | Path | None,
+    folder: Path | None,
+    calibrate: bool = False,
 ) -> Iterator[Subject]:
     """What is to be measured.
 
@@ -48,6 +56,7 @@ def subjects(
         size: (height, width) of the images; as published, or as the weights say, if None.
         weights: instead of models.
         folder: where images are; none if None.
+        calibrate: whether some of them are to be calibrated with; nothing is compared on these.
 
     Raises:
         UsageError: an unknown network, or images too small for it.
@@ -69,10 +78,15 @@ def subjects(
         if sides != preprocess.size:
             factor = max(sides) / min(preprocess.size)
             preprocess = replace(preprocess, size=sides, resize_to=round(preprocess.resize_to * factor))
-        yield Subject(without_heads(network), sides, None if folder is None else photographs(folder, preprocess))
+        if folder is None:
+            yield Subject(without_heads(network), sides)
+            continue
+        images = photographs(folder, preprocess, COMPARED + CALIBRATED if calibrate else COMPARED)
+        compared, calibration = (images[1::2], images[::2]) if calibrate else (images, None)
+        yield Subject(without_heads(network), sides, compared[:COMPARED], calibration)
 
 
-def photographs(folder: Path, preprocess: Preprocess) -> Array:
+def photographs(folder: Path, preprocess: Preprocess, most: int = COMPARED) -> Array:
     """Images of a folder as the network's input, `[images, channels, height, width]`.
 
     Raises:
@@ -82,7 +96,7 @@ def photographs(folder: Path, preprocess: Preprocess) -> Array:
         raise DataError(f"There is no folder {folder}.")
     show = showing(preprocess)
     found = find_images(folder)
-    chosen = [found[place * len(found) // COMPARED] for place in range(COMPARED)] if len(found) > COMPARED else found
+    chosen = [found[place * len(found) // most] for place in range(most)] if len(found) > most else found
     shown: list[NDArray[Any]] = []
     for path in chosen:
         try:

@@ -16,8 +16,9 @@ import torch
 from torch import nn
 
 from inceptions.architecture import declare
+from inceptions.deploy.bench.memory import Alone
 from inceptions.deploy.bench.turns import in_turn
-from inceptions.deploy.bench.unmodified import published
+from inceptions.deploy.bench.unmodified import OURS, published
 from inceptions.deploy.compile import compile
 from inceptions.deploy.engines.eager import TYPES
 from inceptions.deploy.engines.engine import Precision
@@ -25,6 +26,7 @@ from inceptions.deploy.engines.openvino import HINTS, first_line, precisions
 from inceptions.deploy.engines.threads import limited
 from inceptions.deploy.extras import needed
 from inceptions.deploy.graph import Array
+from inceptions.deploy.quantise import quiet_nncf, silence
 from inceptions.errors import MachineError
 from inceptions.network import Network
 from inceptions.network.model import from_architecture
@@ -42,12 +44,14 @@ class System:
         precision: what its convolutions compute in.
         run: logits `[batch, classes]` of a whole batch.
         reference: what its answers are compared with; the first system's if None.
+        alone: the same as a script of its own; None where there is none.
     """
 
     name: str
     precision: Precision
     run: Run
     reference: Run | None = None
+    alone: Alone | None = None
 
     def answers(self, images: Array, batch: int, run: Run | None = None) -> Array:
         """Logits of any number of images, computed in whole batches."""
@@ -78,7 +82,40 @@ def eager(name: str, module: nn.Module, precision: Precision, *, last: bool, thr
             logits: Array = module(x).float().numpy()
         return logits
 
-    return System(f"{name}, eager{' channels_last' if last else ''}", precision, run)
+    alone = _of_torch(name, precision, last=last, threads=threads)
+    return System(f"{name}, eager{' channels_last' if last else ''}", precision, run, alone=alone)
+
+
+def frozen(name: str, module: nn.Module, precision: Precision, example: Array, threads: int | None) -> System:
+    """A torch module through torch.compile with freezing, channels_last: the best that torch alone offers. It takes minutes.
+
+    Raises:
+        MachineError: there is no C++ compiler, or it failed.
+    """
+    import torch._inductor.config
+
+    dtype = TYPES[precision]
+    torch._dynamo.reset()
+    compiled = torch.compile(copy.deepcopy(module).to(dtype=dtype, memory_format=torch.channels_last))  # type: ignore[call-overload]
+
+    def run(images: Array) -> Array:
+        with torch.inference_mode(), limited(threads), torch._inductor.config.patch(freezing=True):
+            x = torch.from_numpy(images).contiguous(memory_format=torch.channels_last).to(dtype)
+            logits: Array = compiled(x).float().numpy()
+        return logits
+
+    try:
+        run(example)
+    except Exception as error:  # whatever torch's compiler or the one for C++ stumbles over
+        raise MachineError(f"torch.compile was not measured: it cannot compile {name}'s network here.") from error
+    alone = _of_torch(name, precision, last=True, threads=threads, frozen=True)
+    return System(f"{name}, torch.compile with freezing", precision, run, alone=alone)
+
+
+def _of_torch(name: str, precision: Precision, *, last: bool, threads: int | None, frozen: bool = False) -> Alone:
+    dtype = str(TYPES[precision]).removeprefix("torch.")
+    asked = {"package": name, "dtype": dtype, "last": last, "threads": threads, "frozen": frozen}
+    return Alone("plain" if name == OURS else "theirs", asked)
 
 
 def ours(
@@ -101,7 +138,10 @@ def ours(
         logits: Array = made(torch.from_numpy(x)).numpy()
         return logits
 
-    return System(f"inceptions, {made.engine}", made.precision, run), made.notes
+    alone = Alone("ours", {"engine": made.engine, "precision": made.precision, "threads": threads})
+    # It has no images to calibrate on.
+    alone_too = None if made.precision == "int8" else alone
+    return System(f"inceptions, {made.engine}", made.precision, run, alone=alone_too), made.notes
 
 
 def onnxruntime(owner: str, content: bytes, threads: int | None) -> System:
@@ -122,36 +162,54 @@ def onnxruntime(owner: str, content: bytes, threads: int | None) -> System:
         logits: Array = session.run(None, {name: images})[0]
         return logits
 
-    return System(f"onnxruntime, {owner}'s ONNX", "float32", run)
+    return System(f"onnxruntime, {owner}'s ONNX", "float32", run, alone=Alone("onnxruntime", {"threads": threads}))
 
 
-def openvino(owner: str, content: bytes, precision: Precision, example: Array, threads: int | None) -> System:
-    """OpenVINO with the better of its two hints for batches like the example.
+def openvino(
+    owner: str,
+    content: bytes,
+    precision: Precision,
+    example: Array,
+    threads: int | None,
+    calibration: Array | None = None,
+) -> System:
+    """OpenVINO with the better of its two hints for batches like the example; in int8 as NNCF quantises it by itself.
 
     Raises:
-        MachineError: it is missing, or this machine does not compute in the precision.
+        MachineError: it or NNCF is missing, or this machine does not compute in the precision.
     """
     core = needed("openvino", "openvino").Core()
-    if precision not in precisions():
+    able = precisions()
+    if precision not in able:
         raise MachineError(f"OpenVINO does not compute in {precision} on this machine.")
-    hints: dict[str, Run] = {}
+    model = core.read_model(content, b"")
+    if precision == "int8":
+        assert calibration is not None
+        nncf = quiet_nncf()
+        with silence():
+            images = nncf.Dataset([calibration[i : i + 1] for i in range(len(calibration))])
+            model = nncf.quantize(model, images, subset_size=len(calibration))
+    inner = precision if precision != "int8" else "bf16" if "bf16" in able else "float32"
+    hints: dict[str, tuple[Run, int]] = {}
     for hint in ("latency", "throughput"):
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": hint.upper()}
+        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": HINTS[inner], "PERFORMANCE_HINT": hint.upper()}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
         try:
-            hints[hint] = _hinted(core, content, settings, len(example), example.shape[1:])
+            hints[hint] = _hinted(core, model.clone(), settings, len(example), example.shape[1:])
         except RuntimeError as error:
             raise MachineError(f"OpenVINO cannot prepare {owner}'s network: {first_line(error)}.") from error
-    times = in_turn({hint: partial(run, example) for hint, run in hints.items()}, rounds=3)
+    times = in_turn({hint: partial(run, example) for hint, (run, _) in hints.items()}, rounds=3)
     better = min(hints, key=lambda hint: median(times[hint]))
-    return System(f"openvino ({better}), {owner}'s ONNX", precision, hints[better])
+    run, piece = hints[better]
+    asked = {"hint": HINTS[inner], "goal": better.upper(), "piece": piece, "threads": threads}
+    what = f"openvino ({better}{', NNCF' if precision == 'int8' else ''}), {owner}'s ONNX"
+    return System(what, precision, run, alone=None if precision == "int8" else Alone("openvino", asked))
 
 
-def _hinted(core: Any, content: bytes, settings: dict[str, Any], batch: int, shape: Sequence[int]) -> Run:
-    """A batch goes through all streams at once, a part each, where it divides; else through one."""
+def _hinted(core: Any, model: Any, settings: dict[str, Any], batch: int, shape: Sequence[int]) -> tuple[Run, int]:
+    """A batch goes through all streams at once, a part each, where it divides; else through one. Also the size of a part."""
     tensor = needed("openvino", "openvino").Tensor
-    model = core.read_model(content, b"")
     streams = 1
     if settings["PERFORMANCE_HINT"] == "THROUGHPUT":
         model.reshape([1, *shape])
@@ -171,7 +229,7 @@ def _hinted(core: Any, content: bytes, settings: dict[str, Any], batch: int, sha
             request.wait()
         return np.concatenate([request.get_output_tensor(0).data for request in requests])
 
-    return run
+    return run, piece
 
 
 KERAS = {

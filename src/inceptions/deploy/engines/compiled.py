@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import io
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,7 +30,7 @@ from inceptions.deploy.fingerprint import fingerprint
 from inceptions.deploy.graph import Array, Graph
 from inceptions.errors import MachineError, UsageError
 from inceptions.files import explained, replacing
-from inceptions.train.machine import keep_memory
+from inceptions.network.hardware import keep_memory
 
 ENDING = ".pt2"
 # A batch that is so full is filled up with blank images: the engine eager takes about a quarter longer for each.
@@ -99,6 +100,8 @@ def engine(
             _compile(graph, precision, batch, path)
             return Compiled(path, graph, precision, batch, threads)
     path = cache / f"{_key(graph, precision, batch)}{ENDING}"
+    with contextlib.suppress(OSError):
+        os.utime(path)  # what is used stays longest
     if not path.exists():
         with explained(path):
             cache.mkdir(parents=True, exist_ok=True)

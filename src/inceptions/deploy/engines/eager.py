@@ -42,7 +42,7 @@ from inceptions.deploy.graph import (
 from inceptions.deploy.rewrites.pool_as_conv import depthwise
 from inceptions.deploy.shapes import shapes
 from inceptions.errors import UsageError
-from inceptions.train.machine import keep_memory
+from inceptions.network.hardware import keep_memory
 
 TYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bf16": torch.bfloat16}
 LAST = torch.channels_last

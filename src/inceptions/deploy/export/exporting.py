@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 import tempfile
@@ -165,7 +166,10 @@ def export(
     with explained(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         _room(output.parent, network)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.", suffix=TEMPORARY) as folder:
+        _remove_leftovers(output)
+        with tempfile.TemporaryDirectory(
+            dir=output.parent, prefix=f".{output.name}.{os.getpid()}.", suffix=TEMPORARY
+        ) as folder:
             say(f"writing {output}")
             if to == "safetensors":
                 written = formats.write_weights(Path(folder), network, card, precision)
@@ -249,6 +253,24 @@ def _room(folder: Path, network: Network) -> None:
     needed = sum(tensor.nbytes for tensor in network.state_dict().values()) // 2
     if shutil.disk_usage(folder).free < needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _remove_leftovers(output: Path) -> None:
+    """Delete what exports to the same name left behind when they were killed."""
+    for folder in output.parent.glob(f".{glob.escape(output.name)}.*{TEMPORARY}"):
+        process = folder.name.removeprefix(f".{output.name}.").partition(".")[0]
+        if folder.is_dir() and not (process.isdecimal() and _runs(int(process))):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's
+        return True
+    return process != os.getpid()
 
 
 def _named(written: Sequence[Path], output: Path) -> tuple[Path, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +37,7 @@ class Parity:
         most, least = LARGEST_DIFFERENCE[precision], LEAST_AGREEMENT[precision]
         if difference > most:
             return f"a logit differs by {difference:.1e} of the largest one (at most {most:.0e})"
-        # Of a few images, one is more than the share that may change: it may be one nevertheless.
-        changed, most_changed = ((1 - share) * self.agreement.images for share in (top1, least))
-        if self.photographs and round(changed) > math.ceil(round(most_changed, 6)):
+        if self.photographs and self.agreement.too_many(least, precision):
             return f"only {top1:.1%} of the answers stay the same (at least {least:.0%})"
         return None
 

@@ -18,8 +18,8 @@ from inceptions.predict.explain.drawing import draw_branches, draw_explanation, 
 from inceptions.predict.explain.explanation import Method, explain, shown
 from inceptions.predict.explain.filters import first_filters
 from inceptions.predict.explain.region import seen
-from inceptions.predict.output import Source
 from inceptions.predict.predictor import Predictor
+from inceptions.predict.sources import Source
 from inceptions.train.progress import Reporter
 from inceptions.weights.source import load_trunk
 
