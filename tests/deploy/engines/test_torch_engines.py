@@ -18,7 +18,7 @@ from inceptions.deploy.agreement import EXACT, agreement
 from inceptions.deploy.engines import compiled, eager
 from inceptions.deploy.engines.maximum import maximum
 from inceptions.deploy.engines.module import reference
-from inceptions.deploy.graph import Graph, Pool
+from inceptions.deploy.graph import Add, Conv, Graph, Pool
 from inceptions.deploy.lower import lower
 from inceptions.deploy.rewrites import rewrite
 from inceptions.deploy.shapes import shapes
@@ -64,6 +64,18 @@ def test_eager_on_random_graphs(seed: int, pixels: bool, rewritten: bool) -> Non
     images = images_for(graph)
     fast = rewrite(graph, engine="eager")[0] if rewritten else graph
     assert agreement(expected(graph, images), eager.engine(fast).run(images)).difference <= RANDOM
+
+
+def test_eager_adds_a_share_of_a_convolution() -> None:
+    """Without the rewrite that folds the share into the weights."""
+    weight = np.random.default_rng(0).normal(size=(3, 3, 1, 1)).astype(np.float32)
+    conv = Conv(name="conv", input="images", weight=weight, bias=np.ones(3, np.float32), stride=1, pads=(0, 0, 0, 0))
+    for scale in (1.0, 0.2, -0.5):
+        add = Add(name="add", input="images", residual="conv", scale=scale)
+        graph = Graph(input="images", shape=(3, 4, 4), ops=(conv, add), outputs={"main": "add"})
+        images = images_for(graph)
+        found = eager.engine(graph).run(images)["main"]
+        np.testing.assert_allclose(found, expected(graph, images)["main"], rtol=1e-5, atol=1e-5)
 
 
 def test_eager_without_onednn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,7 +199,9 @@ class _Builder:
     def _summed(self, op: Add) -> Conv | None:
         """The convolution whose product can be added to the map where that lies."""
         before = self.graph.only_read_by(op)
-        return before if isinstance(before, Conv) and not before.relu and op.input != op.residual else None
+        # oneDNN adds the product as it is; a factor that no rewrite has folded into the weights is applied to the map.
+        fits = isinstance(before, Conv) and not before.relu and op.input != op.residual and op.scale == 1
+        return before if isinstance(before, Conv) and fits else None
 
     def _sum(self, op: Add) -> tuple[Compute, tuple[str, ...]]:
         conv = self._summed(op) if self.packs else None
@@ -214,7 +216,7 @@ class _Builder:
         def compute(x: Tensor, y: Tensor) -> Tensor:
             if border is not None:
                 y = functional.pad(y, border)
-            out: Tensor = call(y, x, weight, bias, around, stride, ones, conv.groups, "add", op.scale, last, [], None)
+            out: Tensor = call(y, x, weight, bias, around, stride, ones, conv.groups, "add", 1.0, last, [], None)
             return out
 
         return compute, (op.input, conv.input)
