@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 # Numbers of glibc's malloc.h. As "never" the largest number would not do: large networks free more than 2 GiB at once.
-M_TRIM_THRESHOLD, M_MMAP_MAX, NEVER = -1, -4, -1
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX, NEVER = -1, -4, -8, -1
 
 
 def keep_memory() -> None:
@@ -17,10 +17,23 @@ def keep_memory() -> None:
     The system fills each new page with zeros. That is a quarter of the time of Inception-v3 in evaluation, 64 images of 299
     pixels at a time in bf16 on the CPU. The process then holds its largest use of memory until it ends. glibc only.
     """
+    _mallopt(M_MMAP_MAX, 0)
+    _mallopt(M_TRIM_THRESHOLD, NEVER)
+
+
+def share_memory() -> None:
+    """Let all threads take memory from one heap, for processes that live long.
+
+    By default glibc gives threads heaps of their own, and what one thread takes and another gives back leaves them to fray: the
+    service grew by half a megabyte in 100,000 images. Heaps that are there already stay. glibc only.
+    """
+    _mallopt(M_ARENA_MAX, 1)
+
+
+def _mallopt(what: int, value: int) -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, NEVER)
+        mallopt(what, value)
 
 
 def processor() -> str:

@@ -69,7 +69,9 @@ def serve(
     from inceptions.deploy.serve.guard import loopback, own_names
     from inceptions.deploy.serve.metrics import Metrics
     from inceptions.deploy.serve.models import Model, Models, named, settle
+    from inceptions.network.hardware import share_memory
 
+    share_memory()
     limits = limits or Limits()
     wanted = named(weights)
     key = read_key(key_file)
