@@ -24,9 +24,10 @@ from torch.nn.functional import cross_entropy
 
 from inceptions.data import Images, open_data, prepare
 from inceptions.network import Network, from_architecture
+from inceptions.network.hardware import keep_memory
 from inceptions.recipe import Recipe, override, recipe
 from inceptions.train import adapted, open_start
-from inceptions.train.machine import choose_precision, keep_memory
+from inceptions.train.machine import choose_precision
 from inceptions.train.tuning.classifier import fit_classifier
 from inceptions.train.tuning.features import Features, Watch, compute_features
 from inceptions.train.tuning.start import Start

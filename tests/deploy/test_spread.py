@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -333,7 +332,6 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 @pytest.mark.parametrize("deadly", ["never", "once", "always"])
 def test_two_workers(
     deadly: str, weights: Path, folder: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from inceptions.errors import MachineError, UsageError, unknown
 from inceptions.network.device import choose_device as choose_device
-from inceptions.network.hardware import keep_memory as keep_memory
+from inceptions.network.hardware import keep_memory
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS = ("auto", *get_args(Precision))

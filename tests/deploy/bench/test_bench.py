@@ -17,13 +17,12 @@ from inceptions.deploy.bench.benching import bench, difference
 from inceptions.deploy.bench.ceilings import Ceilings
 from inceptions.deploy.bench.memory import SCRIPTS, Alone, Files
 from inceptions.deploy.bench.rows import Row, table
-from inceptions.deploy.bench.subjects import photographs, subjects
+from inceptions.deploy.bench.subjects import subjects
 from inceptions.deploy.bench.turns import in_turn, ratio
 from inceptions.deploy.bench.unmodified import OURS, packages, theirs, to_onnx, unmodified, without_heads
 from inceptions.deploy.engines import catalogue
-from inceptions.errors import DataError, UsageError
+from inceptions.errors import UsageError
 from inceptions.network import Network, create_model
-from inceptions.weights import Preprocess
 
 SIZE = (48, 50)
 
@@ -196,15 +195,6 @@ def test_a_ceiling_never_falls() -> None:
     assert "a faster day" in found.text()
 
 
-def test_images_of_a_folder(photos: Path, tmp_path: Path) -> None:
-    assert photographs(photos, Preprocess(size=(8, 8), resize_to=8)).shape == (20, 3, 8, 8)
-    with pytest.raises(DataError, match="no folder"):
-        photographs(tmp_path / "nowhere", Preprocess(size=(8, 8), resize_to=8))
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no image"):
-        photographs(tmp_path / "empty", Preprocess(size=(8, 8), resize_to=8))
-
-
 def test_what_is_calibrated_with_is_not_judged_by(photos: Path) -> None:
     (subject,) = subjects(["googlenet"], (32, 32), None, photos, calibrate=True)
     assert subject.calibration is not None
@@ -213,6 +203,7 @@ def test_what_is_calibrated_with_is_not_judged_by(photos: Path) -> None:
     assert not any((image == subject.calibration).all(axis=(1, 2, 3)).any() for image in subject.images)
     (plain,) = subjects(["googlenet"], (32, 32), None, photos)
     assert plain.images is not None
+    assert plain.images.shape[1:] == (3, 32, 32)
     assert len(plain.images) == 20
     assert plain.calibration is None
 

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from inceptions.architecture import cost
-from inceptions.data import ImageError, decode, find_images
-from inceptions.data.showing import showing
 from inceptions.deploy.bench.unmodified import without_heads
 from inceptions.deploy.graph import Array
 from inceptions.deploy.preparing import normalised
-from inceptions.errors import DataError
+from inceptions.deploy.sample import sample
 from inceptions.network import Network, create_model
 from inceptions.weights import Preprocess, load_model
 
@@ -81,28 +75,6 @@ def subjects(
         if folder is None:
             yield Subject(without_heads(network), sides)
             continue
-        images = photographs(folder, preprocess, COMPARED + CALIBRATED if calibrate else COMPARED)
+        images = normalised(sample(folder, preprocess, COMPARED + CALIBRATED if calibrate else COMPARED), preprocess)
         compared, calibration = (images[1::2], images[::2]) if calibrate else (images, None)
         yield Subject(without_heads(network), sides, compared[:COMPARED], calibration)
-
-
-def photographs(folder: Path, preprocess: Preprocess, most: int = COMPARED) -> Array:
-    """Images of a folder as the network's input, `[images, channels, height, width]`.
-
-    Raises:
-        DataError: there is no such folder, or no image in it can be read.
-    """
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}.")
-    show = showing(preprocess)
-    found = find_images(folder)
-    chosen = [found[place * len(found) // most] for place in range(most)] if len(found) > most else found
-    shown: list[NDArray[Any]] = []
-    for path in chosen:
-        try:
-            shown.append(show(decode(path)))
-        except ImageError:
-            continue
-    if not shown:
-        raise DataError(f"{folder} holds no image that can be read.")
-    return normalised(np.stack(shown), preprocess)

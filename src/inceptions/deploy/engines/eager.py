@@ -198,10 +198,11 @@ class _Builder:
 
     def _summed(self, op: Add) -> Conv | None:
         """The convolution whose product can be added to the map where that lies."""
-        before = self.graph.only_read_by(op)
         # oneDNN adds the product as it is; a factor that no rewrite has folded into the weights is applied to the map.
-        fits = isinstance(before, Conv) and not before.relu and op.input != op.residual and op.scale == 1
-        return before if isinstance(before, Conv) and fits else None
+        if op.scale != 1 or op.input == op.residual:
+            return None
+        before = self.graph.only_read_by(op)
+        return before if isinstance(before, Conv) and not before.relu else None
 
     def _sum(self, op: Add) -> tuple[Compute, tuple[str, ...]]:
         conv = self._summed(op) if self.packs else None

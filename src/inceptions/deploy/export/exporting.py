@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inceptions.data import ImageError, decode, find_images
 from inceptions.data.showing import showing
 from inceptions.deploy.about import About
 from inceptions.deploy.agreement import agreement
@@ -29,6 +28,7 @@ from inceptions.deploy.lower import lower
 from inceptions.deploy.opening import refuse_exported
 from inceptions.deploy.quantise import Quantised, quantise
 from inceptions.deploy.rewrites import rewrite
+from inceptions.deploy.sample import sample
 from inceptions.errors import DataError, UsageError, WeightsError
 from inceptions.files import TEMPORARY, explained, place
 from inceptions.network import Network
@@ -230,22 +230,10 @@ def _pixels(preprocess: Preprocess, folder: Path | None, most: int) -> tuple[Pix
 
     Of a folder's images, as many as are wanted, evenly spread over their names.
     """
-    show = showing(preprocess)
     if folder is None:
+        show = showing(preprocess)
         return np.stack([show(image) for image in photographs(())]), "pieces of two photographs"
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}.")
-    found = find_images(folder)
-    chosen = [found[place * len(found) // most] for place in range(most)] if len(found) > most else found
-    shown = []
-    for path in chosen:
-        try:
-            shown.append(show(decode(path)))
-        except ImageError:
-            continue
-    if not shown:
-        raise DataError(f"{folder} holds no image that can be read.")
-    return np.stack(shown), f"images of {folder}"
+    return sample(folder, preprocess, most), f"images of {folder}"
 
 
 def _room(folder: Path, network: Network) -> None:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 import torch
 
 from inceptions.data.scan import decoding_threads
-from inceptions.network.hardware import processor as processor
+from inceptions.network.hardware import processor
 
 PACKAGES = ("inceptions", "torch", "torchvision", "numpy", "pillow")
 
