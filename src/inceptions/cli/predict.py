@@ -111,8 +111,10 @@ def predict(
                 seen = show_all(question, sources, sys.stdout, form=form, on=on, workers=workers, progress=progress)
             else:
                 report, seen = write(question, sources, output, on=on, workers=workers, progress=progress)
-        if output is not None:
-            show(report.to_dict()) if json else print(report.text())
+        if output is not None and json:
+            show(report.to_dict())
+        elif output is not None:
+            print(report.text())
         seen.check()
         return
     from inceptions.deploy.opening import load

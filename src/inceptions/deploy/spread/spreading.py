@@ -98,8 +98,6 @@ def spread(
         MachineError: the folder cannot be written; or as `on_ray`.
         InceptionsError: as `Question.open` and `Asked.rows`.
     """
-    if workers is not None and on != "ray":
-        raise UsageError("--workers goes with --on ray.")
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", blocking=False)
