@@ -10,12 +10,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks import step as bare
 from benchmarks.interleaved import Measured, in_turn
 from inceptions.data import Augment, Splits
+from inceptions.data.decode import AtLeast
 from inceptions.recipe import Recipe, recipe
 from inceptions.train.loop import Loop
 from inceptions.train.progress import Silent
@@ -43,6 +46,10 @@ class Noise:
     def open(self, i: int, at_least: int | None = None) -> Image.Image:  # noqa: ARG002 (the protocol's)
         """One of sixteen pictures of noise."""
         return self._images[i % 16]
+
+    def pixels(self, i: int, at_least: AtLeast | None = None) -> NDArray[np.uint8]:  # noqa: ARG002 (the protocol's)
+        """Its pixels."""
+        return np.array(self.open(i))
 
 
 def measure() -> Measured:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import ctypes
 import io
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import PIL
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from inceptions.errors import DataError
@@ -28,6 +30,12 @@ LIMIT_PIXELS = 89_478_485
 
 # Nothing that starts another program (EPS) and nothing that cannot be told by its first bytes (TGA).
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "MPO", "PPM", "ICO", "DIB")
+
+PLUGINS = ("Avif", "Bmp", "Gif", "Ico", "Jpeg", "Jpeg2K", "Mpo", "Png", "Ppm", "Tiff", "WebP")
+"""Pillow's modules that read them; a file of another format is none of ours."""
+
+# Those that libjpeg reads; an MPO is several JPEGs in a row, as some cameras write them.
+JPEGS = ("JPEG", "MPO")
 
 # What else people find under the name of an image: (offset, first bytes, what to say).
 IMPOSTORS = (
@@ -45,6 +53,9 @@ IMPOSTORS = (
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 Source = Path | bytes | BinaryIO | Image.Image
+
+AtLeast = int | Callable[[tuple[int, int]], int | None]
+"""Pixels that the shorter side of an image must keep, or what says so of an image of (height, width); None: all."""
 
 
 class ImageError(DataError):
@@ -107,7 +118,7 @@ def facts(source: Path | bytes | BinaryIO) -> Facts:
         raise ImageError(name, f"its content is damaged ({error or type(error).__name__})") from error
 
 
-def decode(source: Source, *, limit_pixels: int = LIMIT_PIXELS, at_least: int | None = None) -> Image.Image:
+def decode(source: Source, *, limit_pixels: int = LIMIT_PIXELS, at_least: AtLeast | None = None) -> Image.Image:
     """Decode an image.
 
     Args:
@@ -122,27 +133,66 @@ def decode(source: Source, *, limit_pixels: int = LIMIT_PIXELS, at_least: int | 
     Raises:
         ImageError: it is missing, no image, damaged, cut off or too large; says which.
     """
-    name = _name(source)
+    with _explained(source, limit_pixels), _opened(source) as image:
+        _check_pixels(_name(source), image, limit_pixels)
+        _reduce(image, at_least)
+        image.load()
+        return _rgb(_upright(image))
+
+
+def decode_pixels(source: Path | bytes, *, at_least: AtLeast | None = None) -> NDArray[np.uint8]:
+    """Decode an image to the pixels that `decode` finds.
+
+    A plain JPEG is decoded by torchvision: the same C library at work and the same bytes, but straight into an array, where
+    Pillow takes four bytes a pixel, of which three must then be copied. What it refuses is for Pillow to judge, and all of them
+    are for Pillow once torchvision gives its decoder up (announced in 0.29).
+
+    Args:
+        source: a file, or its content.
+        at_least: as for `decode`.
+
+    Returns:
+        uint8, `[height, width, 3]`, RGB.
+
+    Raises:
+        ImageError: as `decode`.
+    """
+    with _explained(source, LIMIT_PIXELS), _stream(source) as stream, Image.open(stream, formats=_formats()) as image:
+        _check_pixels(_name(source), image, LIMIT_PIXELS)
+        size = image.size
+        _reduce(image, at_least)
+        plain = image.format in JPEGS and image.mode in ("RGB", "L") and image.size == size
+        if plain and _orientation(image) == 1:
+            stream.seek(0)
+            pixels = _straight(stream.read())
+            if pixels is not None and pixels.shape[1::-1] == size:
+                return pixels
+        image.load()
+        return np.array(_rgb(_upright(image)))
+
+
+def _straight(content: bytes) -> NDArray[np.uint8] | None:
+    """A JPEG's pixels, if torchvision decodes it."""
     try:
-        with _opened(source) as image:
-            _check_pixels(name, image, limit_pixels)
-            if at_least is not None:
-                image.draft(None, (at_least, at_least))
-            image.load()
-            return _rgb(_upright(image))
-    except ImageError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(name, f"it has more pixels than the limit of {limit_pixels:,}") from error
-    except UnidentifiedImageError as error:
-        raise ImageError(name, f"it is {_impostor(source)}") from error
-    except OSError as error:
-        raise ImageError(name, _said(error)) from error
-    except MemoryError as error:
-        raise ImageError(name, "it needs more memory than there is") from error
-    except Exception as error:
-        # Pillow's parsers raise whatever they stumble over: ValueError, TypeError, struct.error, SyntaxError, KeyError, ...
-        raise ImageError(name, f"its content is damaged ({error or type(error).__name__})") from error
+        import torch  # prediction with an exported network does without both
+        from torchvision.io import ImageReadMode, decode_jpeg
+
+        pixels = decode_jpeg(torch.frombuffer(bytearray(content), dtype=torch.uint8), mode=ImageReadMode.RGB)
+    except Exception:  # whatever it says of the file, or of itself
+        return None
+    found: NDArray[np.uint8] = pixels.permute(1, 2, 0).numpy()
+    return found
+
+
+def _reduce(image: Image.Image, at_least: AtLeast | None) -> None:
+    """Let a JPEG be decoded at the smallest size that keeps enough pixels."""
+    if callable(at_least):
+        if image.format not in JPEGS:
+            return
+        width, height = image.size
+        at_least = at_least((width, height) if _orientation(image) > 4 else (height, width))
+    if at_least is not None:
+        image.draft(None, (at_least, at_least))
 
 
 def is_image(path: Path) -> bool:
@@ -157,6 +207,27 @@ def is_image(path: Path) -> bool:
 def printable(name: str) -> str:
     """A file's name as text that any terminal and any file can hold: bytes that are no UTF-8 become question marks."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@contextmanager
+def _explained(source: Source, limit_pixels: int) -> Iterator[None]:
+    """Whatever goes wrong while an image is decoded as an `ImageError`."""
+    name = _name(source)
+    try:
+        yield
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(name, f"it has more pixels than the limit of {limit_pixels:,}") from error
+    except UnidentifiedImageError as error:
+        raise ImageError(name, f"it is {_impostor(source)}") from error
+    except OSError as error:
+        raise ImageError(name, _said(error)) from error
+    except MemoryError as error:
+        raise ImageError(name, "it needs more memory than there is") from error
+    except Exception as error:
+        # Pillow's parsers raise whatever they stumble over: ValueError, TypeError, struct.error, SyntaxError, KeyError, ...
+        raise ImageError(name, f"its content is damaged ({error or type(error).__name__})") from error
 
 
 @contextmanager
@@ -185,7 +256,10 @@ def _stream(source: Path | bytes | BinaryIO) -> Iterator[BinaryIO]:
 @cache
 def _formats() -> tuple[str, ...]:
     """The formats that this build of Pillow has."""
-    Image.init()
+    # Only these: all that Pillow knows take a twentieth of a second more.
+    for module in PLUGINS:
+        with suppress(ImportError):
+            import_module(f"PIL.{module}ImagePlugin")
     _silence_libtiff()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 

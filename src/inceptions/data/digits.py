@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from inceptions.data.decode import AtLeast
 from inceptions.data.images import Splits, split
 
 NAME = "digits"
@@ -37,6 +38,10 @@ class Digits:
     def open(self, i: int, at_least: int | None = None) -> Image.Image:  # noqa: ARG002 (nothing to decode)
         """The image `i` in mode RGB."""
         return Image.fromarray(self.images[i]).convert("RGB")
+
+    def pixels(self, i: int, at_least: AtLeast | None = None) -> NDArray[np.uint8]:  # noqa: ARG002 (nothing to decode)
+        """The pixels of image `i`, three times the same grey."""
+        return np.stack([self.images[i]] * 3, axis=-1)
 
     def subset(self, chosen: Sequence[int]) -> Self:
         """Some of the digits, in the order given."""

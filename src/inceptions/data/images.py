@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL.Image import Image
 
-from inceptions.data.decode import ImageError, decode, printable
+from inceptions.data.decode import AtLeast, ImageError, decode, decode_pixels, printable
 from inceptions.errors import DataError, UsageError
 
 
@@ -40,6 +43,14 @@ class Images(Protocol):
 
     def open(self, i: int, at_least: int | None = None) -> Image:
         """The decoded image `i` in mode RGB; `at_least` as in `decode`.
+
+        Raises:
+            ImageError: it cannot be decoded.
+        """
+        ...
+
+    def pixels(self, i: int, at_least: AtLeast | None = None) -> NDArray[np.uint8]:
+        """The pixels of image `i`: uint8, `[height, width, 3]`; `at_least` as in `decode`.
 
         Raises:
             ImageError: it cannot be decoded.
@@ -123,6 +134,14 @@ class Files:
         """
         return decode(self.root / self.files[i], at_least=at_least)
 
+    def pixels(self, i: int, at_least: AtLeast | None = None) -> NDArray[np.uint8]:
+        """The pixels of image `i`.
+
+        Raises:
+            ImageError: it cannot be decoded, or is not there any more.
+        """
+        return decode_pixels(self.root / self.files[i], at_least=at_least)
+
     def subset(self, chosen: Sequence[int]) -> Self:
         """Some of the images, in the order given."""
         return type(self)(self.root, tuple(self.files[i] for i in chosen), tuple(self.labels[i] for i in chosen), self.notes)
@@ -175,9 +194,26 @@ def decoded(images: Encoded, i: int, at_least: int | None = None) -> Image:
     Raises:
         ImageError: it cannot be decoded, or not be read any more.
     """
+    with _named(images, i):
+        return decode(images.read(i), at_least=at_least)
+
+
+def decoded_pixels(images: Encoded, i: int, at_least: AtLeast | None = None) -> NDArray[np.uint8]:
+    """The pixels of image `i` of such a set.
+
+    Raises:
+        ImageError: as `decoded`.
+    """
+    with _named(images, i):
+        return decode_pixels(images.read(i), at_least=at_least)
+
+
+@contextmanager
+def _named(images: Encoded, i: int) -> Iterator[None]:
+    """Errors of image `i` with its name."""
     name = images.names[i]
     try:
-        return decode(images.read(i), at_least=at_least)
+        yield
     except ImageError as error:
         raise ImageError(name, error.reason) from error
     except OSError as error:

@@ -10,7 +10,7 @@ import atexit
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from inceptions.data.balance import balanced_plan
+from inceptions.data.decode import AtLeast
 from inceptions.data.images import Images
 from inceptions.data.order import SHUFFLE, Presentation, Shuffle, count_batches, plan, sample_seed
 from inceptions.data.scan import EvaluationView, Readable, unscanned
@@ -49,8 +50,8 @@ class Source(Protocol):
         """How many images there are."""
         ...
 
-    def pixels(self, i: int) -> Tensor:
-        """Image `i`: uint8, `[3, height, width]`, RGB."""
+    def pixels(self, i: int, at_least: AtLeast | None = None) -> Tensor:
+        """Image `i`: uint8, `[3, height, width]`, RGB; `at_least` as in `decode`, where it is decoded now."""
         ...
 
 
@@ -188,15 +189,16 @@ class _Work(Dataset[Batch | InceptionsError]):
     def __getitem__(self, task: _Task) -> Batch | InceptionsError:
         transform = self.transforms(task.epoch)
         try:
-            shown = [
-                transform(self.source.pixels(one.index), sample_seed(self.seed, one.passage, one.index))
-                for one in task.presentations
-            ]
+            images = transform.batch(self._opened(one, transform) for one in task.presentations)
         except InceptionsError as error:
             return error
         indices = [one.index for one in task.presentations]
-        images = torch.stack([pixels.permute(1, 2, 0) for pixels in shown]).permute(0, 3, 1, 2)
         return Batch(images, torch.tensor([self.source.labels[i] for i in indices]), indices)
+
+    def _opened(self, one: Presentation, transform: Transform) -> tuple[Tensor, int]:
+        """The pixels of an image, as far as its transform needs them, and its seed."""
+        seed = sample_seed(self.seed, one.passage, one.index)
+        return self.source.pixels(one.index, partial(transform.at_least, seed=seed)), seed
 
 
 class _Stream:
@@ -295,11 +297,17 @@ def _death(error: BaseException) -> MachineError:
 
 
 def _untouched(epoch: int) -> Transform:  # noqa: ARG001 (evaluation is the same in every epoch)
-    return _as_it_is
+    return _AsItIs()
 
 
-def _as_it_is(pixels: Tensor, seed: int) -> Tensor:  # noqa: ARG001 (a Transform without chance)
-    return pixels
+class _AsItIs:
+    """A `Transform` without chance."""
+
+    def at_least(self, size: tuple[int, int], seed: int) -> None:
+        """Every pixel counts."""
+
+    def batch(self, images: Iterable[tuple[Tensor, int]]) -> Tensor:
+        return torch.stack([pixels.permute(1, 2, 0) for pixels, _ in images]).permute(0, 3, 1, 2)
 
 
 def _same(value: Any) -> Any:

@@ -14,7 +14,7 @@ import torch
 from PIL.Image import Image, Resampling
 from torch import Tensor
 
-from inceptions.data.decode import ImageError
+from inceptions.data.decode import AtLeast, ImageError
 from inceptions.data.images import Images
 from inceptions.data.transforms import evaluation, to_tensor
 from inceptions.errors import DataError
@@ -35,8 +35,8 @@ class View(Protocol):
         """The images."""
         ...
 
-    def pixels(self, i: int) -> Tensor:
-        """Image `i`: uint8, `[3, height, width]`, RGB, the channels of a pixel side by side.
+    def pixels(self, i: int, at_least: AtLeast | None = None) -> Tensor:
+        """Image `i`: uint8, `[3, height, width]`, RGB, the channels of a pixel side by side; `at_least` as in `decode`.
 
         Raises:
             ImageError: it cannot be decoded.
@@ -51,8 +51,10 @@ class TrainingView:
     images: Images
     side: int | None
 
-    def pixels(self, i: int) -> Tensor:
+    def pixels(self, i: int, at_least: AtLeast | None = None) -> Tensor:
         """Image `i`, made smaller if need be, never larger."""
+        if self.side is None:
+            return torch.from_numpy(self.images.pixels(i, at_least)).permute(2, 0, 1)
         return to_tensor(_shrunk(self.images.open(i, self.side), self.side))
 
 
@@ -67,7 +69,7 @@ class EvaluationView:
     def _show(self) -> Callable[[Image], Tensor]:
         return evaluation(self.preprocess)
 
-    def pixels(self, i: int) -> Tensor:
+    def pixels(self, i: int, at_least: AtLeast | None = None) -> Tensor:  # noqa: ARG002 (the same pixels every time)
         """Image `i`, decoded in full, resized and cut out."""
         return self._show(self.images.open(i))
 
@@ -108,15 +110,19 @@ class Readable:
     def __len__(self) -> int:
         return len(self.kept)
 
-    def pixels(self, i: int) -> Tensor:
+    def pixels(self, i: int, at_least: AtLeast | None = None) -> Tensor:
         """Image `i`: uint8, `[3, height, width]`; to be read only, it may be the memory that keeps it.
+
+        Args:
+            i: which one.
+            at_least: as in `decode`; heeded where the view shows its images in full size and this one is not in memory.
 
         Raises:
             ImageError: a file that could be read before cannot any more.
         """
         place = self.places[i]
         if place is None:
-            return self.view.pixels(self.kept[i])
+            return self.view.pixels(self.kept[i], at_least)
         start, height, width = place
         return self.storage[start : start + 3 * height * width].view(height, width, 3).permute(2, 0, 1)
 

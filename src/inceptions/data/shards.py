@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inceptions.data.decode import printable
+from inceptions.data.decode import AtLeast, printable
 from inceptions.data.dividing import Found
 from inceptions.data.folder import EXTENSIONS, files_by_part
-from inceptions.data.images import decoded
+from inceptions.data.images import decoded, decoded_pixels
 from inceptions.data.labels import Label, numbered
 from inceptions.errors import DataError, MachineError
 from inceptions.files import write_text
@@ -93,6 +93,14 @@ class Shards:
             ImageError: it cannot be decoded, or the shard cannot be read any more.
         """
         return decoded(self, i, at_least)
+
+    def pixels(self, i: int, at_least: AtLeast | None = None) -> NDArray[np.uint8]:
+        """The pixels of image `i`.
+
+        Raises:
+            ImageError: as `open`.
+        """
+        return decoded_pixels(self, i, at_least)
 
     def subset(self, chosen: Sequence[int]) -> Self:
         """Some of the images, in the order given."""

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inceptions.data.decode import printable
+from inceptions.data.decode import AtLeast, printable
 from inceptions.data.dividing import Found
 from inceptions.data.folder import TRAIN, VALIDATION, files_by_part
-from inceptions.data.images import decoded
+from inceptions.data.images import decoded, decoded_pixels
 from inceptions.data.labels import Label, numbered
 from inceptions.errors import DataError, MachineError
 
@@ -84,6 +84,14 @@ class Table:
             ImageError: it cannot be decoded, or its file is not there any more.
         """
         return decoded(self, i, at_least)
+
+    def pixels(self, i: int, at_least: AtLeast | None = None) -> NDArray[np.uint8]:
+        """The pixels of image `i`.
+
+        Raises:
+            ImageError: as `open`.
+        """
+        return decoded_pixels(self, i, at_least)
 
     def subset(self, chosen: Sequence[int]) -> Self:
         """Some of the images, in the order given."""

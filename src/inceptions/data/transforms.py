@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,20 +24,27 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import RandAugment
 
 from inceptions.data.augment import Augment, Fill
+from inceptions.data.colours import VARIANCES, lit, put, recoloured, to_bytes
 from inceptions.data.showing import showing
 from inceptions.weights.preprocess import Preprocess
 
-Transform = Callable[[Tensor, int], Tensor]
-"""(an image: uint8, `[3, height, width]`; the sample's seed) -> what training shows of it: uint8, `[3, *size]`."""
-
-# Weights of red, green and blue in a grey (ITU-R BT.601), as torchvision's colour changes take them.
-GREY = (0.2989, 0.587, 0.114)
-
-# Principal components of ImageNet's colours on the scale 0 to 1, one a column, and their variances: fb.resnet.torch's.
-COMPONENTS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.8140), (-0.5836, -0.6948, 0.4203))
-VARIANCES = (0.2175, 0.0188, 0.0045)
-
 METHODS = ("bilinear", "area", "nearest", "bicubic")
+
+# An image is decoded at a half or a quarter of its size where so many times the pixels that are shown are left, side by side.
+# On photographs with details of single pixels the mean difference is then below 1 of 255; at an eighth it would not be.
+SPARE, SMALLEST = 1.5, 4
+
+
+class Transform(Protocol):
+    """What training shows of images, each decided by its own seed."""
+
+    def at_least(self, size: tuple[int, int], seed: int) -> int | None:
+        """Pixels that the shorter side of an image of (height, width) must keep for what will be shown of it; None: all."""
+        ...
+
+    def batch(self, images: Iterable[tuple[Tensor, int]]) -> Tensor:
+        """Images (uint8, `[3, height, width]`) and their seeds to `[batch, 3, height, width]`, a pixel's channels together."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +69,69 @@ class Training:
         Returns:
             uint8, `[3, *size]`.
         """
-        chance = random.Random(seed)
+        return self.batch([(pixels, seed)])[0]
+
+    def at_least(self, size: tuple[int, int], seed: int) -> int | None:
+        """How far an image of (height, width) may be reduced while it is decoded, so that the part shown keeps enough pixels.
+
+        Drawn with the numbers that the part itself is drawn with. Where images are not always resized with antialiasing, every
+        other size is another image.
+        """
+        if self.augment.interpolation != "bilinear" or self._spare(size) < 2:
+            return None
+        shown = size
+        if self.augment.crop == "random_resized":
+            chance = random.Random(seed)
+            shown = random_rectangle(chance, size, self.augment.crop_scale, self.augment.crop_ratio)[2:]
+        spare = self._spare(shown)
+        return max(math.ceil(min(size) / spare), min(size) // SMALLEST) if spare >= 2 else None
+
+    def batch(self, images: Iterable[tuple[Tensor, int]]) -> Tensor:
+        """Show images side by side.
+
+        All are cut out before the first is recoloured: image by image, the decoder and the colours would take the processor's
+        caches from each other, and last a quarter longer.
+
+        Args:
+            images: each as in a call, with its seed; taken one by one, so that they may be decoded on the way.
+
+        Returns:
+            uint8, `[batch, 3, *size]`, the channels of a pixel side by side.
+        """
+        cut, chances = [], []
+        for pixels, seed in images:
+            chances.append(random.Random(seed))
+            cut.append(self._cut(pixels, chances[-1]))
+        batch = torch.stack(cut).permute(0, 3, 1, 2)
+        for shown, chance in zip(batch, chances, strict=True):
+            self._change(shown, chance)
+        return batch
+
+    def _spare(self, size: tuple[int, int]) -> float:
+        """How many times smaller something of (height, width) may become before it is shown."""
+        return min(size[0] / self.size[0], size[1] / self.size[1]) / SPARE
+
+    def _cut(self, pixels: Tensor, chance: random.Random) -> Tensor:
+        """The part of an image that is shown, at its size and in its place: uint8, `[*size, 3]`."""
         augment = self.augment
         if augment.crop == "random_resized":
             top, left, height, width = random_rectangle(chance, pixels.shape[-2:], augment.crop_scale, augment.crop_ratio)
             pixels = pixels[..., top : top + height, left : left + width]
         shown = resized(pixels, self.size, chance.choice(METHODS) if augment.interpolation == "random" else "bilinear")
         if augment.moves:
-            shown = moved(shown, random_map(chance, augment, self.size), augment.fill)
-        if augment.flip and chance.random() < 0.5:
-            shown = kernels.horizontal_flip(shown)
+            shown = to_bytes(moved(shown, random_map(chance, augment, self.size), augment.fill))
+        shown = shown.permute(1, 2, 0)
+        return shown.flip(1) if augment.flip and chance.random() < 0.5 else shown
+
+    def _change(self, pixels: Tensor, chance: random.Random) -> None:
+        """Change the colours of an image, and erase a part of it, where it is."""
+        augment, shown = self.augment, pixels
         if augment.randaugment:
             with torch_chance(chance.getrandbits(63)):
-                shown = RandAugment(augment.randaugment, augment.magnitude)(_bytes(shown))
+                shown = RandAugment(augment.randaugment, augment.magnitude)(shown)
         if augment.recolours:
-            factors = [_factor(chance, width) for width in _colours(augment)]
+            widths = (augment.brightness, augment.contrast, augment.saturation)
+            factors = [chance.uniform(1 - width, 1 + width) for width in widths]
             if augment.colour_order == "together":
                 shown = recoloured(shown, *factors)
             else:
@@ -84,20 +140,18 @@ class Training:
                     alone[place] = factors[place]
                     shown = recoloured(shown, *alone)
         if augment.hue:
-            shown = kernels.adjust_hue(_bytes(shown), chance.uniform(-augment.hue, augment.hue))
+            shown = kernels.adjust_hue(to_bytes(shown), chance.uniform(-augment.hue, augment.hue))
         if augment.lighting:
-            multiples = [chance.gauss(0, augment.lighting) * variance for variance in VARIANCES]
-            light = 255 * torch.tensor(COMPONENTS) @ torch.tensor(multiples)
-            shown = shown.to(torch.float32).add(light.view(3, 1, 1)).clamp_(0, 255)
-        shown = _bytes(shown)
+            shown = lit(shown, [chance.gauss(0, augment.lighting) for _ in VARIANCES])
+        if shown is not pixels:
+            put(shown, pixels)
         if chance.random() < augment.erase:
             top, left, height, width = random_rectangle(chance, self.size, (0.02, 1 / 3), (0.3, 1 / 0.3))
-            mean = shown.to(torch.float32).mean(dim=(1, 2), keepdim=True)
-            shown = kernels.erase(shown, top, left, height, width, _bytes(mean))
-        return shown
+            mean = pixels.to(torch.float32).mean(dim=(1, 2), keepdim=True)
+            pixels[:, top : top + height, left : left + width] = to_bytes(mean)
 
 
-def training(augment: Augment, size: int | tuple[int, int]) -> Transform:
+def training(augment: Augment, size: int | tuple[int, int]) -> Training:
     """The transform of a recipe's augmentation at a size: a side, or (height, width)."""
     return Training(augment, (size, size) if isinstance(size, int) else size)
 
@@ -131,7 +185,7 @@ def resized(pixels: Tensor, size: tuple[int, int], method: str) -> Tensor:
         uint8, `[3, *size]`.
     """
     if method == "area":
-        return _bytes(torch.nn.functional.adaptive_avg_pool2d(pixels.to(torch.float32), size))
+        return to_bytes(torch.nn.functional.adaptive_avg_pool2d(pixels.to(torch.float32), size))
     mode = InterpolationMode.NEAREST_EXACT if method == "nearest" else InterpolationMode(method)
     # A part of an image is copied first: the kernel for channels that lie side by side takes whole images.
     whole = pixels[None].contiguous(memory_format=torch.channels_last)
@@ -213,45 +267,3 @@ def moved(pixels: Tensor, matrix: NDArray[np.float64], fill: Fill) -> Tensor:
     grid = torch.nn.functional.affine_grid(theta, list(image.shape), align_corners=False)
     padding = "border" if fill == "nearest" else "zeros"
     return torch.nn.functional.grid_sample(image, grid, padding_mode=padding, align_corners=False)[0]
-
-
-def recoloured(pixels: Tensor, brightness: float, contrast: float, saturation: float) -> Tensor:
-    """Brightness, contrast and saturation changed by factors, in that order.
-
-    All three are linear in a pixel's colour, so they are one 3 × 3 matrix and an offset; the result is clamped once, where
-    torchvision's functions clamp (and round) after each of the three.
-
-    Args:
-        pixels: `[3, height, width]`, 0 to 255.
-        brightness: 0 is black, 1 leaves it.
-        contrast: 0 is the mean grey everywhere, 1 leaves it.
-        saturation: 0 is grey, 1 leaves it.
-
-    Returns:
-        float32, `[3, height, width]`, 0 to 255; the channels of a pixel lie side by side.
-    """
-    height, width = pixels.shape[-2:]
-    numbers = 3 * height * width
-    # Four pixels at a time, so that the matrix fills the registers; the channels of a pixel stay side by side.
-    colours = torch.zeros(-(-numbers // 12), 12)
-    flat = colours.view(-1)[:numbers]
-    flat.view(height, width, 3).copy_(pixels.permute(1, 2, 0))
-    means = flat.view(height, 3 * width).mean(dim=0).view(width, 3).mean(dim=0)
-    grey = torch.tensor(GREY)
-    mix = brightness * contrast * (saturation * torch.eye(3) + (1 - saturation) * grey.expand(3, 3))
-    offset = (1 - contrast) * brightness * (grey @ means)
-    changed = torch.addmm(offset.expand(12), colours, torch.kron(torch.eye(4), mix.T.contiguous())).clamp_(0, 255)
-    return changed.view(-1)[:numbers].view(height, width, 3).permute(2, 0, 1)
-
-
-def _colours(augment: Augment) -> tuple[float, float, float]:
-    return augment.brightness, augment.contrast, augment.saturation
-
-
-def _factor(chance: random.Random, width: float) -> float:
-    return chance.uniform(1 - width, 1 + width)
-
-
-def _bytes(pixels: Tensor) -> Tensor:
-    """Numbers from 0 to 255 as bytes; they are rounded where they are."""
-    return pixels if pixels.dtype == torch.uint8 else pixels.round_().to(torch.uint8)

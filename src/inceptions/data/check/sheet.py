@@ -20,7 +20,7 @@ from inceptions.data.decode import ImageError
 from inceptions.data.images import Images, Splits
 from inceptions.data.order import sample_seed
 from inceptions.data.scan import EvaluationView, TrainingView
-from inceptions.data.transforms import Transform
+from inceptions.data.transforms import Training
 from inceptions.files import write_bytes
 from inceptions.weights.preprocess import Preprocess
 
@@ -49,7 +49,7 @@ class Showing:
         seed: of the samples.
     """
 
-    transform: Transform
+    transform: Training
     source_size: int | None
     preprocess: Preprocess
     seed: int
