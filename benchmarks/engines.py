@@ -60,7 +60,7 @@ def measure(
                 frozen(laid())
             systems["torchvision, torch.compile with freezing"] = lambda: frozen(laid()).float().numpy()
     systems["torchvision, OpenVINO"] = _openvino(peer, x, precision)
-    names = [name for name in catalogue.installed() if name != "compiled" or compiled]
+    names = [name for name in catalogue.installed() if name not in catalogue.GPU and (name != "compiled" or compiled)]
     for name in names:
         if precision in catalogue.precisions(name):
             graph, _ = rewrite(lower(ours), engine=name, precision=precision, batch=batch)

@@ -73,7 +73,7 @@ class Grower:
                         input=x,
                         weight=self.numbers(filters, channels, *window) / np.float32((channels * window[0] * window[1]) ** 0.5),
                         bias=self.numbers(filters) if self.random.random() < 0.5 else None,
-                        stride=2 if strided else 1,
+                        stride=(2, 2) if strided else (1, 1),
                         pads=NO_PADS if window == (1, 1) or self.random.random() < 0.3 else self.pads(1, window),
                         relu=self.random.random() < 0.2,
                     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import time
@@ -17,9 +18,10 @@ from inceptions.data import normalise
 from inceptions.deploy import choosing
 from inceptions.deploy import compile as room
 from inceptions.deploy.agreement import agreement
-from inceptions.deploy.choosing import Candidate, fault, smooth
+from inceptions.deploy.choosing import Candidate, smooth
 from inceptions.deploy.compile import candidates, compile
 from inceptions.deploy.engines import catalogue
+from inceptions.deploy.graph import Conv, Graph
 from inceptions.deploy.keeping import trim
 from inceptions.errors import MachineError, UsageError
 from inceptions.network import Network, create_model
@@ -66,6 +68,35 @@ def test_answers_for_tensors_and_for_pixels(model: Network) -> None:
     assert (made.engine, made.precision, made.heads) == ("eager", "float32", ("main",))
     assert any(note.startswith("Taken: eager") for note in made.notes)
     assert any("batch norms folded" in note for note in made.notes)
+
+
+def test_answers_stay_when_the_network_changes(model: Network) -> None:
+    compile(model, precision="float32", preprocess=PREPROCESS)
+    # The choice is known by now, so that no engine is made ready before it is asked.
+    made = compile(model, precision="float32", preprocess=PREPROCESS)
+    images = shown()
+    x = normalise(torch.from_numpy(images).permute(0, 3, 1, 2), PREPROCESS)
+    with torch.inference_mode():
+        expected = model.eval()(x)
+    assert close(made(x), expected)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(0.5)
+    assert close(made(x), expected)
+    assert close(made.pixels(images)["main"], expected)
+
+
+def test_the_network_and_what_engines_are_made_of_are_let_go_of() -> None:
+    def graphs() -> list[object]:
+        gc.collect()
+        return [one for one in gc.get_objects() if type(one) in (Graph, Conv, Network)]
+
+    before = graphs()
+    made = compile(create_model("inception_resnet_v1", seed=0, width=0.05, depth=0.1), precision="float32", size=SIZE)
+    made(torch.zeros(1, 3, *SIZE))
+    known = set(map(id, before))
+    assert not [one for one in graphs() if id(one) not in known], "the engine has its own copy of the weights"
+    assert "eager" in made.computed_in
 
 
 def test_pixels_that_are_not_rounded(model: Network) -> None:
@@ -206,7 +237,7 @@ def test_classes_are_compared_on_real_images_only() -> None:
     changed = logits.copy()
     changed[:4] = logits[:4][:, ::-1]
     found = agreement({"main": logits}, {"main": changed})
-    assert "logits differ" in fault(found, "bf16", meaningful=False)
+    assert "logits differ" in found.fault("bf16", meaningful=False)
     near = logits + 1
     flipped = near.copy()
     flipped[:, 0] += 0.01
@@ -217,12 +248,12 @@ def test_classes_are_compared_on_real_images_only() -> None:
     expected[0, 1] = expected[0, 0] - 0.01
     tie[0] = expected[0]
     tie[0, :2] = expected[0, 1::-1]
-    assert fault(agreement({"main": expected}, {"main": tie}), "bf16", meaningful=True) == ""
+    assert agreement({"main": expected}, {"main": tie}).fault("bf16", meaningful=True) == ""
     expected[0, 1] -= 0.05
     tie[0, :2] = expected[0, 1::-1]
-    assert "1 of 50 images get another class" in fault(agreement({"main": expected}, {"main": tie}), "bf16", meaningful=True)
-    assert fault(agreement({"main": near}, {"main": flipped}), "bf16", meaningful=False) == ""
-    assert "get another class" in fault(agreement({"main": near}, {"main": flipped}), "bf16", meaningful=True)
+    assert "1 of 50 images get another class" in agreement({"main": expected}, {"main": tie}).fault("bf16", meaningful=True)
+    assert agreement({"main": near}, {"main": flipped}).fault("bf16", meaningful=False) == ""
+    assert "get another class" in agreement({"main": near}, {"main": flipped}).fault("bf16", meaningful=True)
 
 
 def test_candidates(monkeypatch: pytest.MonkeyPatch) -> None:

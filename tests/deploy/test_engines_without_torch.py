@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,6 +56,18 @@ def test_answers_are_the_callers_own(graph: Graph) -> None:
         kept = first.copy()
         engine.run(some(3))
         assert np.array_equal(first, kept)
+
+
+def test_openvinos_converter_waits_until_somebody_calls_it() -> None:
+    program = (
+        "import sys; from inceptions.deploy.engines import openvino as ours; ours.precisions(); import openvino\n"
+        "assert 'openvino.tools.ovc' not in sys.modules\n"
+        "try: openvino.convert_model('nothing.onnx')\n"
+        "except Exception as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout, "it raised nothing"
 
 
 def test_bf16_is_coarser_but_alike(graph: Graph) -> None:

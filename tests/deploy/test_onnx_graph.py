@@ -11,7 +11,7 @@ import torch
 from inceptions.deploy.engines import onnxruntime as with_onnxruntime
 from inceptions.deploy.engines import openvino as with_openvino
 from inceptions.deploy.engines.module import reference
-from inceptions.deploy.graph import Channels, Conv, Graph, GridPool, Pixels, Pool, SpaceToDepth
+from inceptions.deploy.graph import Channels, Conv, Dense, Graph, GridPool, Pixels, Pool, SpaceToDepth
 from inceptions.deploy.lower import lower
 from inceptions.deploy.onnx_graph import OPSET, to_onnx
 from inceptions.network import Network, create_model, list_models
@@ -94,6 +94,7 @@ SHAPE = (4, 9, 11)
         GridPool(name="main", input="images", grid=4),
         Channels(name="main", input="images", start=1, stop=3),
         SpaceToDepth(name="main", input="images"),
+        SpaceToDepth(name="main", input="images", rows=1),
         # An average that counts what was declared but not what rounding up adds, and one that counts a side only.
         Pool(name="main", input="images", kind="average", kernel=3, stride=2, pads=(1, 1, 2, 2), counted=(1, 1, 1, 1)),
         Pool(name="main", input="images", kind="average", kernel=3, stride=2, pads=(1, 0, 1, 0), counted=(1, 0, 0, 0)),
@@ -105,7 +106,7 @@ SHAPE = (4, 9, 11)
             input="images",
             weight=np.random.default_rng(1).normal(size=(6, 2, 3, 1)).astype(np.float32),
             bias=np.arange(6, dtype=np.float32),
-            stride=2,
+            stride=(2, 2),
             pads=(0, 1, 1, 0),
             groups=2,
             relu=True,
@@ -117,6 +118,21 @@ def test_ops_that_few_networks_have(op: GridPool) -> None:
     graph = Graph(input="images", shape=SHAPE, ops=(op,), outputs={"main": "main"})
     torchs, *others = both(graph, np.random.default_rng(0).normal(size=(2, *SHAPE)).astype(np.float32))
     assert all(near(one, torchs) for one in others)
+
+
+def test_weights_are_read_where_the_graph_has_them() -> None:
+    graph = lower(built("googlenet"), size=(40, 48))
+    weights: dict[str, np.ndarray] = {}
+    model = to_onnx(graph, apart=weights)
+    onnx.checker.check_model(model, full_check=True)
+    layers = [op for op in graph.ops if isinstance(op, Conv | Dense)]
+    assert [f"{op.name}.weight" for op in layers] == list(weights)
+    assert all(np.shares_memory(op.weight, weight) for op, weight in zip(layers, weights.values(), strict=True))
+    assert [entry.name for entry in model.graph.input] == [graph.input, *weights]
+    prepared = with_openvino.read_model(graph)
+    assert [entry.get_any_name() for entry in prepared.inputs] == [graph.input]
+    constants = {op.get_friendly_name(): op.data for op in prepared.get_ops() if op.get_type_name() == "Constant"}
+    assert all(np.shares_memory(constants[name], weight) for name, weight in weights.items())
 
 
 def test_in_half_the_bytes() -> None:

@@ -291,6 +291,7 @@ def test_cores_become_workers(tmp_path: Path) -> None:
     assert shares([16], workers=10) == (10, 1, 0)
     assert shares([16], gpus=2) == (2, 4, 1)
     assert shares([16], gpus=2, engine="openvino") == (4, 4, 0)
+    assert shares([16], gpus=2, engine="cuda") == shares([16], gpus=2) == (2, 4, 1)
     with pytest.raises(UsageError, match="room for 4 workers, not for 5"):
         shares([2, 2], workers=5)
     with pytest.raises(UsageError, match="no core"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 
 from cyclopts import App, Parameter
 
@@ -28,12 +27,19 @@ from inceptions.cli.serve import serve
 from inceptions.cli.train import train
 from inceptions.console import run_app
 
+
+def _version() -> str:
+    from importlib.metadata import version  # it reads e-mail headers, which takes long to import
+
+    return version("inceptions")
+
+
 app = App(
     name="inceptions",
     help="The Inception family: from the table in the paper to a trained, evaluated and used image classifier.\n\n"
     "Start with `inceptions train`: it needs no data of yours.",
     help_format="plaintext",
-    version=lambda: version("inceptions"),
+    version=_version,
     default_parameter=Parameter(negative=()),
     suppress_keyboard_interrupt=False,
 )

@@ -50,7 +50,7 @@ def bench(
         against: Peers: torchvision,timm,openvino,onnxruntime,keras (by KERAS_BACKEND, else torch),torch-compile (minutes).
         batch: Images at a time, as 1,16.
         precision: float32, bf16, int8 (needs --images), or several. The first row is float32 in any case.
-        engine: Ours: auto, eager, compiled (takes minutes), openvino or onnxruntime; several as eager,openvino.
+        engine: Ours: auto, eager, compiled (takes minutes), openvino, onnxruntime, cuda, …; several as eager,openvino.
         size: Side of the images in pixels, or HEIGHTxWIDTH; the published one if left out.
         threads: Of every system; its own number if left out.
         rounds: How often each has its turn.

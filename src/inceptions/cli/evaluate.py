@@ -83,7 +83,7 @@ def evaluate(
         precision_wanted: With --calibrate, share of the sure answers that is to be right [default: 0.95]
         workers: Threads that prepare images.
         device: auto, cpu, cuda, cuda:1 or mps.
-        engine: What computes, if not torch as it is: auto, eager, compiled, openvino or onnxruntime.
+        engine: What computes, if not torch as it is: auto, eager, compiled, openvino, onnxruntime, cuda or cuda-compiled.
         precision: auto: bf16 where the hardware is faster with it, else fp32; of an engine or an exported file, as fits it.
         no_cache: Ask the networks, whatever is kept, and keep nothing.
         csv: Write the answer to every image into this file.

@@ -70,7 +70,7 @@ def predict(
         top: How many classes to name, the likeliest first.
         head: Who answers: main, an auxiliary head as aux_4a, mean of all heads, or best: for each image the surest head.
         device: auto, cpu, cuda, cuda:1 or mps: where torch computes.
-        engine: auto (the fastest here), eager, compiled, openvino or onnxruntime [default: torch as it is; of a file its own]
+        engine: auto (the fastest), eager, compiled, openvino, onnxruntime, cuda, … [default: torch as it is; of a file its own]
         precision: What an engine computes in; auto leaves it to the engine.
         scaled_decoding: Decode large JPEGs at a part of their size: sooner, and 0.2 of 255 beside what is exact in the mean.
         on: here, or ray: by workers on the cores of this machine or a cluster.

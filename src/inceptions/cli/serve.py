@@ -67,7 +67,7 @@ def serve(
         client_requests: Most requests of one address at a time.
         grace: Seconds that requests in flight get at the end.
         device: auto, cpu, cuda, cuda:1 or mps.
-        engine: auto (the fastest here), eager, compiled, openvino or onnxruntime [default: torch as it is; of a file its own]
+        engine: auto (the fastest), eager, compiled, openvino, onnxruntime, cuda, … [default: torch as it is; of a file its own]
         precision: What an engine computes in; auto leaves it to the engine.
         json: Print one JSON document when it is ready: address, models, pid.
         quiet: No line for each request.

@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from inceptions.deploy.agreement import Agreement, agreement
+from inceptions.deploy.agreement import agreement
 from inceptions.deploy.engines.catalogue import EngineName
 from inceptions.deploy.engines.engine import Engine, Precision
 from inceptions.deploy.fingerprint import fingerprint
@@ -24,13 +24,6 @@ from inceptions.errors import InceptionsError, MachineError
 from inceptions.files import write_text
 from inceptions.network.hardware import processor
 from inceptions.weights.published.cache import home
-
-DIFFERENCE: dict[Precision, float] = {"float32": 1e-4, "bf16": 0.05, "fp16": 0.02, "int8": 0.25}
-"""How far a logit may be from float32's, as a share of the largest. Rounding to eight bits of mantissa some sixty layers deep
-leaves 0.3 to 1 % on the networks of the family; what leaves more than this is broken."""
-
-TOP1: dict[Precision, float] = {"float32": 0.999, "bf16": 0.99, "fp16": 0.99, "int8": 0.98}
-"""Share of the calibration images whose likeliest class has to stay. Of fewer than that takes, one tie may be decided anew."""
 
 SECONDS = 0.6
 ROUNDS = 5
@@ -100,21 +93,6 @@ class Choice:
         return self.load > BUSY and sum(one.images_per_second is not None for one in self.judged) > 1
 
 
-def fault(found: Agreement, precision: Precision, *, meaningful: bool) -> str:
-    """Why answers are not to be trusted, as a part of a sentence; "" if they are.
-
-    Args:
-        found: their comparison with float32's.
-        precision: what they were computed in.
-        meaningful: whether the images are of the network's own kind, so that the likeliest class means something.
-    """
-    if not found.difference <= DIFFERENCE[precision]:
-        return f"logits differ from float32 by {found.difference:.2g} of the largest, more than {DIFFERENCE[precision]:g}"
-    if meaningful and (changed := found.too_many(TOP1[precision], precision)):
-        return f"{changed} of {found.images} images get another class than in float32"
-    return ""
-
-
 def choose(
     rounds: Sequence[Sequence[Candidate]],
     make: Callable[[Candidate], Engine],
@@ -149,7 +127,7 @@ def choose(
         rates = measured(engines, repeated(images, batch))
         for one in sorted(engines, key=lambda one: -rates[one]):
             found = agreement(expected, engines[one].run(images))
-            refused = fault(found, one.precision, meaningful=meaningful)
+            refused = found.fault(one.precision, meaningful=meaningful)
             seen.append(
                 Judged(
                     engine=one.engine,
@@ -226,10 +204,11 @@ def smooth(shape: tuple[int, int, int], number: int, *, pixels: bool) -> Images:
 
 
 def machine() -> str:
-    """What else a measurement depends on: the processor and the libraries."""
+    """What else a measurement depends on: the processor, the GPUs and the libraries."""
     import torch
 
     parts = [platform.machine(), processor(), f"{torch.get_num_threads()} threads", platform.python_version()]
+    parts += [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     for name in ("inceptions", "torch", "openvino", "onnxruntime"):
         try:
             parts.append(f"{name} {version(name)}")

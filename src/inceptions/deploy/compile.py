@@ -14,9 +14,11 @@ from inceptions.deploy.choosing import Candidate, Choice, Images, choose, keep, 
 from inceptions.deploy.engines import catalogue
 from inceptions.deploy.engines.engine import Engine, Precision
 from inceptions.deploy.graph import Array
-from inceptions.deploy.preparing import Preparation, normalised
+from inceptions.deploy.lower import lower
+from inceptions.deploy.preparing import Preparation, answers, normalised
 from inceptions.errors import UsageError
 from inceptions.network import Network
+from inceptions.network.device import choose_device
 from inceptions.weights import Preprocess
 
 COMPARED = 4
@@ -38,11 +40,13 @@ class Compiled:
     def __init__(self, candidate: Candidate, preparation: Preparation) -> None:
         self.engine = candidate.engine
         self.precision: Precision = candidate.precision
-        self.heads = preparation.heads
+        self.heads = tuple(preparation.source.outputs)
         self.computed_in = f"{self.precision}, {self.engine}"
         self.notes: list[str] = []
         self._candidate = candidate
-        self._preparation = preparation
+        self._preprocess = preparation.preprocess
+        self._shape = preparation.source.shape
+        self._preparation: Preparation | None = preparation
         self._lock = Lock()
         self._engines: dict[bool, Engine] = {}
 
@@ -68,7 +72,8 @@ class Compiled:
         Raises:
             UsageError: images of another size than it was compiled for.
         """
-        images = x.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy()
+        # One image may take three thousandths of a second: every call of torch's around it shows.
+        images = np.ascontiguousarray((x if x.dtype == torch.float32 else x.float()).numpy(force=True))
         return {head: torch.from_numpy(values) for head, values in self._run(images, pixels=False).items()}
 
     def pixels(self, images: Pixels) -> dict[str, Array]:
@@ -83,7 +88,7 @@ class Compiled:
         Raises:
             UsageError: it was compiled without a preprocessing, or for another size.
         """
-        preprocess = self._preparation.preprocess
+        preprocess = self._preprocess
         if preprocess is None:
             raise UsageError("It was compiled without a preprocessing: pass compile(…, preprocess=…) to show it pixels.")
         if images.dtype == np.uint8 and preprocess.channels != "L":
@@ -94,12 +99,15 @@ class Compiled:
         """The engine for one form of input, made when it is first asked for."""
         with self._lock:
             if pixels not in self._engines:
+                assert self._preparation is not None
                 self._engines[pixels], notes = self._preparation.engine(self._candidate, pixels=pixels)
                 self.notes += [note for note in notes if note not in self.notes]
+                if len(self._engines) == len(self._preparation.forms):
+                    self._preparation = None  # with its weights, unless the engine reads them where they are
             return self._engines[pixels]
 
     def _run(self, images: Images, *, pixels: bool) -> dict[str, Array]:
-        channels, height, width = self._preparation.shape
+        channels, height, width = self._shape
         expected = (height, width, channels) if pixels else (channels, height, width)
         if images.ndim != 4 or images.shape[1:] != expected or not len(images):
             raise UsageError(f"It was compiled for images [batch, {', '.join(map(str, expected))}], not {list(images.shape)}.")
@@ -117,6 +125,7 @@ def compile(
     images: Images | None = None,
     heads: tuple[str, ...] = ("main",),
     threads: int | None = None,
+    device: str = "auto",
 ) -> Compiled:
     """Make a network ready to answer as fast as this machine can, with the answers it gives now.
 
@@ -124,10 +133,10 @@ def compile(
 
     Args:
         model: in training or evaluation; it is compiled as in evaluation, with the weights it has now.
-        engine: "openvino", "eager", "onnxruntime" or "compiled"; "auto" measures those that are installed, but for "compiled",
-            which takes minutes to prepare.
-        precision: "float32", "bf16" or "int8"; "auto" takes bf16 where the processor multiplies it, and float32 where bf16
-            would change the answers. It never takes int8.
+        engine: "openvino", "eager", "onnxruntime" or "compiled", or on a GPU "cuda" or "cuda-compiled"; "auto" measures those
+            that are there, but for the compiled ones, which take minutes to prepare.
+        precision: "float32", "bf16", "fp16" (on a GPU) or "int8"; "auto" takes what is fastest here, as a rule bf16, and
+            float32 where that would change the answers. It never takes int8.
         batch: how many images will usually come at once; others work too.
         size: (height, width) of the images; what `preprocess` or else the architecture says if None.
         preprocess: what images go through before the network, for `Compiled.pixels`.
@@ -135,6 +144,8 @@ def compile(
             `Compiled.pixels` takes them, or without `preprocess` float32 `[images, channels, height, width]`, normalised.
         heads: whose logits will be asked for.
         threads: how many to use; the engine's own number if None.
+        device: "cpu" for the engines of the processor, "cuda" for those of the GPU, "cuda:1" for those of the second one;
+            "auto" for both.
 
     Returns:
         What answers. Its `notes` say what was done. An engine or a precision that would change the answers is not taken, even
@@ -144,57 +155,67 @@ def compile(
         UsageError: an unknown name, or options that do not go together.
         MachineError: the engine is not installed or cannot do it, or no engine gives the right answers.
     """
-    rounds = candidates(engine, precision)
+    if device != "auto":
+        choose_device(device)
+    rounds = candidates(engine, precision, device)
     if batch < 1 or (threads is not None and threads < 1):
         raise UsageError(f"batch and threads are at least 1, not {batch} and {threads}.")
     if precision == "int8" and images is None:
         raise UsageError("int8 is calibrated on images of the network's own kind: pass some hundred of them as images=….")
-    if (device := next(model.parameters()).device).type != "cpu":
-        raise UsageError(f"The engines compute on the CPU, and this network is on {device}: move it there, or use it as it is.")
-    order = [head.name for head in model.architecture.heads]
+    if (where := next(model.parameters()).device).type != "cpu":
+        raise UsageError(
+            f"Engines, those of a GPU too, are made of a network on the CPU, and this one is on {where}: move it (.cpu())."
+        )
     preparation = Preparation(
-        network=model,
-        heads=tuple(sorted(heads, key=lambda head: order.index(head) if head in order else len(order))),
+        source=lower(model, size=size, heads=heads, preprocess=preprocess),
         batch=batch,
-        size=size,
         preprocess=preprocess,
         threads=threads,
         images=images,
+        device=device,
     )
     pixels = preparation.from_pixels
-    path = kept_at(preparation.graph(pixels=pixels), (rounds, batch, threads), images)
+    path = kept_at(preparation.graph(pixels=pixels), (rounds, batch, threads, device), images)
     choice = recall(path)
-    ready: dict[Candidate, Compiled] = {}
-    if choice is None:
+    if choice is not None:
+        taken = Compiled(choice.taken, preparation.folded())
+    else:
         shown = preparation.given(pixels=pixels)
         if shown is None:
-            shown = smooth(preparation.shape, COMPARED, pixels=pixels)
+            shown = smooth(preparation.source.shape, COMPARED, pixels=pixels)
+        # Before the weights are copied, which then take the place of what the network needed to answer.
+        expected = answers(model, shown, tuple(preparation.source.outputs), preprocess=preprocess if pixels else None)
+        preparation = preparation.folded()
+        ready: dict[Candidate, Compiled] = {}
 
         def make(candidate: Candidate) -> Engine:
             ready[candidate] = Compiled(candidate, preparation)
             return ready[candidate].ready(pixels=pixels)
 
-        expected = preparation.answers(shown, pixels=pixels)
         choice = choose(rounds, make, shown, expected, batch=batch, meaningful=images is not None)
         keep(path, choice)
-    taken = ready.get(choice.taken) or Compiled(choice.taken, preparation)
+        taken = ready[choice.taken]
     taken.notes += _told(choice)
     return taken
 
 
-def candidates(engine: str, precision: str) -> list[list[Candidate]]:
+def candidates(engine: str, precision: str, device: str = "auto") -> list[list[Candidate]]:
     """What to measure: what was asked for first, float32 if that gives other answers.
 
     Raises:
         UsageError: an unknown name, or options that do not go together.
         MachineError: the engine is not installed, or does not compute in this precision.
     """
-    names = catalogue.named(engine, precision)
+    names = catalogue.named(engine, precision, device)
     if precision == "int8":
         return [[Candidate(names[0], one)] for one in ("int8", *catalogue.precisions(names[0]))]
     able = {name: catalogue.precisions(name) for name in names}
-    wanted: list[Precision] = ["bf16", "float32"] if precision == "auto" else [precision, "float32"]  # type: ignore[list-item]
-    groups = [[Candidate(name, one) for name in names if one in able[name]] for one in dict.fromkeys(wanted)]
+    if precision == "auto":
+        # Of sixteen bits what an engine is fastest in: an older GPU has no bf16.
+        first = [Candidate(name, able[name][0]) for name in names if able[name][0] != "float32"]
+    else:
+        first = [Candidate(name, one) for name in names for one in able[name] if one == precision and one != "float32"]
+    groups = [first, [Candidate(name, "float32") for name in names if "float32" in able[name]]]
     return [group for group in groups if group]
 
 

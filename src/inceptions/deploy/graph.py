@@ -38,13 +38,16 @@ class Pixels:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Conv:
-    """Convolution, then bias if any, then ReLU if `relu`. `weight` is `[out, in / groups, height, width]`."""
+    """Convolution, then bias if any, then ReLU if `relu`.
+
+    `weight` is `[out, in / groups, height, width]`, `stride` counts pixels down and across.
+    """
 
     name: str
     input: str
     weight: Array
     bias: Array | None = None
-    stride: int = 1
+    stride: tuple[int, int] = (1, 1)
     pads: Pads = NO_PADS
     groups: int = 1
     relu: bool = False
@@ -172,14 +175,15 @@ class LengthOne:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SpaceToDepth:
-    """Blocks of 2 × 2 pixels laid side by side as channels: (c, h, w) to (4 c, ceil(h / 2), ceil(w / 2)).
+    """Blocks of `rows` × 2 pixels as channels: (c, h, w) to (2 rows c, ceil(h / rows), ceil(w / 2)).
 
     Channel `(2 * row + column) * c + channel` holds the pixel at (row, column) of each block. An odd last row or column is
-    filled up with zeros.
+    filled up with zeros. Where the channels of a pixel lie side by side, blocks of one row are laid so already.
     """
 
     name: str
     input: str
+    rows: Literal[1, 2] = 2
 
 
 Op = (

@@ -174,7 +174,7 @@ class _Writer:
                     name=f"{path}.depthwise",
                     input=value,
                     weight=weight,
-                    stride=node.stride,
+                    stride=(node.stride, node.stride),
                     pads=around,
                     groups=shape.channels,
                 )
@@ -184,7 +184,8 @@ class _Writer:
         else:
             weight, bias = _array(layer.conv.weight), _optional(layer.conv.bias)
             name = path if last else f"{path}.conv"
-            value = self.write(Conv(name=name, input=value, weight=weight, bias=bias, stride=node.stride, pads=around))
+            stride = (node.stride, node.stride)
+            value = self.write(Conv(name=name, input=value, weight=weight, bias=bias, stride=stride, pads=around))
         return self._relu(self._norm(layer.bn, path, value, node.relu), path, node.relu)
 
     def _norm(self, layer: nn.BatchNorm1d | nn.BatchNorm2d | None, path: str, value: str, relu: bool) -> str:

@@ -53,7 +53,13 @@ Step = tuple[str, Sequence[str | None], dict[str, Any]]
 """One ONNX operator: its kind, what it reads (None for what the step before made), its attributes."""
 
 
-def to_onnx(graph: Graph, metadata: Mapping[str, str] | None = None, *, half: bool = False) -> ModelProto:
+def to_onnx(
+    graph: Graph,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    half: bool = False,
+    apart: dict[str, Array] | None = None,
+) -> ModelProto:
     """The ONNX model of a graph, for any number of images.
 
     Its input has the graph's name for it. Its outputs have the names of the heads. Weights are called after the op they belong
@@ -63,6 +69,8 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str] | None = None, *, half: bo
         graph: what to write down.
         metadata: kept in the model's `metadata_props`.
         half: keep weights and compute in float16; what enters and leaves stays as it is.
+        apart: is given the float32 weights of convolutions and dense layers, as they are and by their names. The model then
+            takes them as further inputs: an engine that gets them from here needs no copy of them.
 
     Raises:
         MachineError: the package onnx is missing.
@@ -71,7 +79,8 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str] | None = None, *, half: bo
     heads = {value: head for head, value in graph.outputs.items()}
     assert len(heads) == len(graph.outputs), "two heads share a value"
     from_array = needed("onnx.numpy_helper", "onnx").from_array
-    writer = _Writer(helper.make_node, from_array, called={} if half else heads, shapes=shapes(graph), half=half)
+    assert apart is None or not half
+    writer = _Writer(helper.make_node, from_array, {} if half else heads, shapes(graph), half=half, apart=apart)
     if half and not graph.pixels:
         writer.called = {graph.input: f"{graph.input}.half"}
         writer.cast(graph.input, f"{graph.input}.half", FLOAT16)
@@ -89,8 +98,9 @@ def to_onnx(graph: Graph, metadata: Mapping[str, str] | None = None, *, half: bo
     exits = [
         helper.make_tensor_value_info(head, FLOAT, [BATCH, *writer.shapes[value]]) for head, value in graph.outputs.items()
     ]
+    weights = [helper.make_tensor_value_info(name, FLOAT, list(weight.shape)) for name, weight in (apart or {}).items()]
     model: ModelProto = helper.make_model(
-        helper.make_graph(writer.nodes, "inceptions", [entry], exits, writer.constants),
+        helper.make_graph(writer.nodes, "inceptions", [entry, *weights], exits, writer.constants),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="inceptions",
@@ -110,6 +120,7 @@ class _Writer:
         called: names of values that leave the model under another name.
         shapes: of every value of the graph, without the batch.
         half: whether to compute in float16.
+        apart: takes the weights instead of `constants`, unless it is None.
     """
 
     make_node: Callable[..., NodeProto]
@@ -117,6 +128,7 @@ class _Writer:
     called: Mapping[str, str]
     shapes: Mapping[str, Shape]
     half: bool
+    apart: dict[str, Array] | None
     nodes: list[NodeProto] = field(default_factory=list)
     constants: list[TensorProto] = field(default_factory=list)
 
@@ -146,7 +158,7 @@ class _Writer:
                 yield "Mul", [None, self._constant(op, "scale", _column(op.scale, 3))], {}
                 yield "Add", [None, self._constant(op, "shift", _column(op.shift, 3))], {}
             case Conv():
-                window = {"kernel_shape": list(op.weight.shape[2:]), "strides": [op.stride] * 2, "pads": list(op.pads)}
+                window = {"kernel_shape": list(op.weight.shape[2:]), "strides": list(op.stride), "pads": list(op.pads)}
                 yield "Conv", [*it, *self._weights(op)], {**window, "group": op.groups}
                 yield from _relu(op)
             case Affine():
@@ -192,10 +204,17 @@ class _Writer:
                 yield "Div", [*it, None], {}
             case SpaceToDepth():
                 _, height, width = self.shapes[op.input]
-                if height % 2 or width % 2:
-                    yield "Pad", [*it, *self._pads(op, (0, 0, height % 2, width % 2))], {}
+                if height % op.rows or width % 2:
+                    yield "Pad", [*it, *self._pads(op, (0, 0, height % op.rows, width % 2))], {}
                     it = [None]
-                yield "SpaceToDepth", it, {"blocksize": 2}
+                if op.rows == 2:
+                    yield "SpaceToDepth", it, {"blocksize": 2}
+                else:
+                    channels, height, width = self.shapes[op.name]
+                    yield "Transpose", it, {"perm": [0, 2, 3, 1]}
+                    shape = np.array([0, height, width, channels], np.int64)
+                    yield "Reshape", [None, self._constant(op, "shape", shape)], {}
+                    yield "Transpose", [None], {"perm": [0, 3, 1, 2]}
 
     def _average(self, op: Pool) -> Iterator[Step]:
         """ONNX counts either all of the padding or none of it: what is counted of another becomes zeros of the map."""
@@ -210,7 +229,11 @@ class _Writer:
 
     def _weights(self, op: Conv | Dense) -> list[str]:
         bias = [] if op.bias is None else [self._constant(op, "bias", op.bias)]
-        return [self._constant(op, "weight", op.weight), *bias]
+        if self.apart is None:
+            return [self._constant(op, "weight", op.weight), *bias]
+        name = f"{op.name}.weight"
+        self.apart[name] = np.ascontiguousarray(op.weight)
+        return [name, *bias]
 
     def _pads(self, op: Op, pads: Pads) -> list[str]:
         top, left, bottom, right = pads

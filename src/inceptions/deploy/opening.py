@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from inceptions.deploy.exported import Exported
     from inceptions.network import Network
 
-EngineName = Literal["auto", "eager", "compiled", "openvino", "onnxruntime"]
+EngineName = Literal["auto", "eager", "compiled", "openvino", "onnxruntime", "cuda", "cuda-compiled"]
 PRECISIONS: dict[str, Precision | Literal["auto"]] = {
     "auto": "auto",
     "fp32": "float32",
@@ -50,9 +50,11 @@ def load(
         path: `weights.safetensors`, or the run folder that holds it; "hf:owner/name" on the Hugging Face Hub; a published
             checkpoint by its full name ("inception_v3.torchvision_in1k", see `inceptions models --weights`); or a file of
             `inceptions export`, which is run without torch.
-        device: where torch computes: "cpu", "cuda", …; "auto" takes a GPU if there is one.
-        engine: what computes: "eager", "compiled", "openvino" or "onnxruntime"; "auto" takes what is fastest here and answers
-            alike. None computes weights on torch as they are, and an exported file by the engine it was written for.
+        device: where torch computes: "cpu", "cuda", …; "auto" takes a GPU if there is one. Of engines "cpu" means those of the
+            processor, "cuda" those of the GPU, "auto" both.
+        engine: what computes: "eager", "compiled", "openvino" or "onnxruntime", or on a GPU "cuda" or "cuda-compiled"; "auto"
+            takes what is fastest here and answers alike. None computes weights on torch as they are, and an exported file by
+            the engine it was written for.
         precision: "fp32", "bf16", "fp16" or "int8"; "auto" leaves it to the engine.
         batch: how many images come at once, as a rule.
         every_head: whether the auxiliary heads will be asked. An engine prepares for those that are.
@@ -108,11 +110,10 @@ def answerer(
             "and compares the answers; then name the file it wrote."
         )
     from inceptions.deploy.compile import compile
-    from inceptions.network.device import choose_device
 
     heads = tuple(head.name for head in model.architecture.heads) if every_head else ("main",)
     compiled = compile(
-        model if device == "auto" else model.to(choose_device(device)),
+        model,
         engine=engine or "auto",
         precision=wanted,
         batch=batch,
@@ -120,6 +121,7 @@ def answerer(
         preprocess=card.preprocess,
         heads=heads,
         threads=threads,
+        device=device,
     )
     for note in compiled.notes:
         say(note)
@@ -197,7 +199,7 @@ def _opened(
 
     if device not in ("auto", "cpu"):
         raise UsageError(f"{path} is an exported file, which computes on the CPU: leave out --device, or name weights.")
-    if engine in ("eager", "compiled"):
+    if engine in ("eager", "compiled", "cuda", "cuda-compiled"):
         raise UsageError(f"{path} is an exported file, and {engine} is for weights: leave out --engine, or name weights.")
     runner = cast("Runner | Literal['auto']", engine or "auto")
     cache = home() / "engines"

@@ -1,8 +1,13 @@
-"""From a network to an engine that runs it: lowered, rewritten, quantised where that was asked for, made ready."""
+"""From a network to an engine that runs it: lowered, rewritten, quantised where that was asked for, made ready.
+
+A network has its weights once, an engine has them once more, in its own layout and precision. What lies between the two is kept
+as small as it can be: many a machine that runs these networks has little memory.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +16,12 @@ from inceptions.data import normalise
 from inceptions.deploy.choosing import Candidate, Images
 from inceptions.deploy.engines import catalogue
 from inceptions.deploy.engines.engine import Engine
-from inceptions.deploy.graph import Array, Graph
+from inceptions.deploy.graph import Array, Graph, Op, reading
 from inceptions.deploy.keeping import trim
-from inceptions.deploy.lower import lower
 from inceptions.deploy.rewrites import rewrite
+from inceptions.deploy.rewrites.done import Done
+from inceptions.deploy.rewrites.fold_norm import fold_norm
+from inceptions.deploy.rewrites.fold_scale import fold_scale
 from inceptions.errors import UsageError
 from inceptions.network import Network
 from inceptions.weights import Preprocess
@@ -25,28 +32,43 @@ AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """What every engine for one network is made with; the fields are the arguments of `inceptions.deploy.compile.compile`."""
+    """What every engine for one network is made with.
 
-    network: Network
-    heads: tuple[str, ...]
+    The fields that are not explained here are the arguments of `inceptions.deploy.compile.compile`.
+
+    Attributes:
+        source: the network; for pixels where `preprocess` is known.
+        notes: what was done to it, as sentences.
+    """
+
+    source: Graph
+    notes: tuple[str, ...] = ()
     batch: int
-    size: tuple[int, int] | None
     preprocess: Preprocess | None
     threads: int | None
     images: Images | None
+    device: str = "auto"
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of an image."""
-        declared = self.network.architecture
-        height, width = self.size or (declared.input_size if self.preprocess is None else self.preprocess.size)
-        return declared.options.in_channels, height, width
+    def forms(self) -> tuple[bool, ...]:
+        """The forms of input that it may be asked about: normalised images (False), pixels (True)."""
+        return (False,) if self.preprocess is None or self.preprocess.channels == "L" else (False, True)
 
     @property
     def from_pixels(self) -> bool:
         """Whether bytes are what it will be asked about, and so what it is measured with."""
-        known = self.preprocess
-        return known is not None and known.channels != "L" and known.sampling == "antialiased"
+        return self.preprocess is not None and True in self.forms and self.preprocess.sampling == "antialiased"
+
+    def folded(self) -> Preparation:
+        """The same with batch norms and residuals' factors folded, and with weights of its own.
+
+        The network may then be let go of. Whatever becomes of it, engines compute with the weights that it has now.
+        """
+        graph, normed = fold_norm(self.source)
+        graph, scaled = fold_scale(graph)
+        shared = set(self.source.ops)
+        own = graph.with_ops(_copied(op) if op in shared else op for op in graph.ops)
+        return replace(self, source=own, notes=tuple(_told(done) for done in (normed, scaled) if done.count))
 
     def given(self, *, pixels: bool) -> Images | None:
         """The images it was given to compare on, as the network for pixels or for normalised images takes them.
@@ -63,9 +85,8 @@ class Preparation:
         return self.images
 
     def graph(self, *, pixels: bool) -> Graph:
-        """The network for pixels or for normalised images; nothing is rewritten yet."""
-        preprocess = self.preprocess if pixels else None
-        return lower(self.network, size=self.shape[1:], heads=self.heads, preprocess=preprocess)
+        """The network for pixels or for normalised images, before the rewrites of an engine."""
+        return self.source if pixels else _without_pixels(self.source)
 
     def engine(self, candidate: Candidate, *, pixels: bool) -> tuple[Engine, list[str]]:
         """Make a candidate ready to run, and say what was done to the graph.
@@ -77,7 +98,7 @@ class Preparation:
         graph, done = rewrite(
             self.graph(pixels=pixels), engine=candidate.engine, precision=candidate.precision, batch=self.batch
         )
-        notes = [f"{what.note[0].upper()}{what.note[1:]}." for what in done]
+        notes = [*self.notes, *(_told(what) for what in done)]
         if candidate.precision == "int8":
             return self._quantised(graph, candidate, notes, pixels=pixels)
         made = catalogue.make(
@@ -87,9 +108,10 @@ class Preparation:
             batch=self.batch,
             threads=self.threads,
             cache=home() / "engines",
+            device=self.device,
         )
-        if told := trim(home() / "engines"):
-            notes.append(told)
+        if deleted := trim(home() / "engines"):
+            notes.append(deleted)
         return made, notes
 
     def _quantised(self, graph: Graph, candidate: Candidate, notes: list[str], *, pixels: bool) -> tuple[Engine, list[str]]:
@@ -108,25 +130,46 @@ class Preparation:
         engine: Engine = room.engine(made.content, precision="int8", batch=self.batch, threads=self.threads)
         return engine, notes
 
-    def answers(self, images: Images, *, pixels: bool) -> dict[str, Array]:
-        """What the network itself says in float32, as its layers compute it, to pixels or to normalised images."""
-        network = self.network
-        training = network.training
-        network.eval()
-        parts: list[dict[str, Array]] = []
-        try:
-            with torch.inference_mode():
-                for start in range(0, len(images), AT_ONCE):
-                    piece = images[start : start + AT_ONCE]
-                    if pixels:
-                        assert self.preprocess is not None
-                        piece = normalised(piece, self.preprocess)
-                    x = torch.from_numpy(piece).contiguous(memory_format=torch.channels_last)
-                    found = {"main": network(x)} if self.heads == ("main",) else network.heads(x)
-                    parts.append({head: found[head].float().numpy() for head in self.heads})
-        finally:
-            network.train(training)
-        return {head: np.concatenate([part[head] for part in parts]) for head in self.heads}
+
+def answers(
+    network: Network, images: Images, heads: tuple[str, ...], *, preprocess: Preprocess | None = None
+) -> dict[str, Array]:
+    """What a network says in float32, as its layers compute it, to normalised images; or to pixels, given `preprocess`."""
+    training = network.training
+    network.eval()
+    parts: list[dict[str, Array]] = []
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(images), AT_ONCE):
+                piece = images[start : start + AT_ONCE]
+                if preprocess is not None:
+                    piece = normalised(piece, preprocess)
+                x = torch.from_numpy(piece).contiguous(memory_format=torch.channels_last)
+                found = {"main": network(x)} if heads == ("main",) else network.heads(x)
+                parts.append({head: found[head].float().numpy() for head in heads})
+    finally:
+        network.train(training)
+    return {head: np.concatenate([part[head] for part in parts]) for head in heads}
+
+
+def _told(done: Done) -> str:
+    """What a rewrite did, as a sentence."""
+    return f"{done.note[0].upper()}{done.note[1:]}."
+
+
+def _without_pixels(graph: Graph) -> Graph:
+    """The same for what its pixels would become."""
+    if not graph.pixels:
+        return graph
+    first, *others = graph.ops
+    return graph.with_ops(reading(op, {first.name: graph.input}) for op in others)
+
+
+def _copied(op: Op) -> Op:
+    """An op whose arrays are its own."""
+    values = {entry.name: getattr(op, entry.name) for entry in fields(op)}
+    own: dict[str, Any] = {name: value.copy() for name, value in values.items() if isinstance(value, np.ndarray)}
+    return replace(op, **own) if own else op
 
 
 def normalised(images: Images, preprocess: Preprocess) -> Array:

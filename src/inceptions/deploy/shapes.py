@@ -47,7 +47,7 @@ def _after(op: Op, known: dict[str, Shape]) -> Shape:
         case Conv():
             return (len(op.weight), *_slid(known[op.input], op.weight.shape[2:], op.stride, op.pads))
         case Pool():
-            return (known[op.input][0], *_slid(known[op.input], (op.kernel, op.kernel), op.stride, op.pads))
+            return (known[op.input][0], *_slid(known[op.input], (op.kernel, op.kernel), (op.stride, op.stride), op.pads))
         case GridPool():
             return known[op.input][0], op.grid, op.grid
         case GlobalPool():
@@ -62,15 +62,16 @@ def _after(op: Op, known: dict[str, Shape]) -> Shape:
             return (len(op.weight),)
         case SpaceToDepth():
             channels, height, width = known[op.input]
-            return 4 * channels, -(-height // 2), -(-width // 2)
+            return 2 * op.rows * channels, -(-height // op.rows), -(-width // 2)
         case Affine() | Relu() | LocalResponseNorm() | Add() | LengthOne():
             return known[op.input]
 
 
-def _slid(shape: Shape, window: tuple[int, ...], stride: int, pads: Pads) -> tuple[int, int]:
+def _slid(shape: Shape, window: tuple[int, ...], stride: tuple[int, int], pads: Pads) -> tuple[int, int]:
     _, height, width = shape
     top, left, bottom, right = pads
-    return (height + top + bottom - window[0]) // stride + 1, (width + left + right - window[1]) // stride + 1
+    tall, wide = height + top + bottom - window[0], width + left + right - window[1]
+    return tall // stride[0] + 1, wide // stride[1] + 1
 
 
 def bins(length: int, grid: int) -> Array:

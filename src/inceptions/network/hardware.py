@@ -5,10 +5,15 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # Numbers of glibc's malloc.h. As "never" the largest number would not do: large networks free more than 2 GiB at once.
-M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX, NEVER = -1, -4, -8, -1
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX, NEVER = -1, -3, -4, -8, -1
+
+# Bytes from which on glibc asks the system for a map of its own: as it begins, and as large as it comes to by itself.
+FIRST, LARGEST = 128 * 2**10, 32 * 2**20
 
 
 def keep_memory() -> None:
@@ -19,6 +24,19 @@ def keep_memory() -> None:
     """
     _mallopt(M_MMAP_MAX, 0)
     _mallopt(M_TRIM_THRESHOLD, NEVER)
+
+
+@contextmanager
+def give_back() -> Iterator[None]:
+    """Meanwhile, give what is freed back to the system at once, where `keep_memory` was not asked for.
+
+    For work that makes copy after copy of all weights: by itself glibc keeps them for later. glibc only.
+    """
+    _mallopt(M_MMAP_THRESHOLD, FIRST)
+    try:
+        yield
+    finally:
+        _mallopt(M_MMAP_THRESHOLD, LARGEST)
 
 
 def share_memory() -> None:

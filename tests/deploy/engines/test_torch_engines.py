@@ -69,7 +69,7 @@ def test_eager_on_random_graphs(seed: int, pixels: bool, rewritten: bool) -> Non
 def test_eager_adds_a_share_of_a_convolution() -> None:
     """Without the rewrite that folds the share into the weights."""
     weight = np.random.default_rng(0).normal(size=(3, 3, 1, 1)).astype(np.float32)
-    conv = Conv(name="conv", input="images", weight=weight, bias=np.ones(3, np.float32), stride=1, pads=(0, 0, 0, 0))
+    conv = Conv(name="conv", input="images", weight=weight, bias=np.ones(3, np.float32), stride=(1, 1), pads=(0, 0, 0, 0))
     for scale in (1.0, 0.2, -0.5):
         add = Add(name="add", input="images", residual="conv", scale=scale)
         graph = Graph(input="images", shape=(3, 4, 4), ops=(conv, add), outputs={"main": "add"})

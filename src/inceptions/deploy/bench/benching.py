@@ -24,7 +24,7 @@ from inceptions.deploy.bench.systems import System
 from inceptions.deploy.bench.turns import in_turn, ratio
 from inceptions.deploy.bench.unmodified import Unmodified, packages, theirs, to_onnx, unmodified
 from inceptions.deploy.choosing import smooth
-from inceptions.deploy.compile import compile
+from inceptions.deploy.compile import candidates, compile
 from inceptions.deploy.engines.engine import Precision
 from inceptions.deploy.graph import Array
 from inceptions.errors import MachineError, UsageError, WeightsError
@@ -94,6 +94,8 @@ def bench(
     calibrate = "int8" in asked.precisions
     if calibrate and images is None:
         raise UsageError("int8 is calibrated on photographs, and judged by others: name a folder of them with --images.")
+    if picture is not None:
+        candidates(asked.engines[0], asked.computed[-1], "cpu")  # what is drawn is the processor's roof
     keep_memory()
     with asked.report:
         found = list(subjects(models, size, weights, images, calibrate))
@@ -110,6 +112,8 @@ def bench(
             nothing = "Weights are random and images are none of anything" if weights is None else "Images are none of anything"
             asked.remark(f"{nothing}, so equal top-1 says little: --weights FILE --images FOLDER compares real answers.")
         asked.remark(ceilings.text())
+        if any(on_gpu for one in measured for _, _, on_gpu in one.systems):
+            asked.remark("The ceilings are the processor's, so there is no share of them for what computes on a GPU.")
         about = f"{processor()}, {threads or torch.get_num_threads()} threads"
         asked.remark(f"{about}, {_versions()}. Ratio: to the first row, median of the rounds' and 95 % bootstrap interval.")
     return Bench(rows=tuple(rows), remarks=tuple(asked.remarks))
@@ -128,7 +132,8 @@ class Measured:
     Attributes:
         subject: the network.
         batch: images at once.
-        systems: their names and precisions in the order of the table; the first is what the others are compared with.
+        systems: their names, their precisions and whether they compute on a GPU, in the order of the table; the first is what
+            the others are compared with.
         seconds: of a call, a number for each round, by the system's place.
         apart: by the system's place, the largest difference of a logit and the share of images of the same class.
         compared: how many images.
@@ -137,7 +142,7 @@ class Measured:
 
     subject: Subject
     batch: int
-    systems: list[tuple[str, Precision]]
+    systems: list[tuple[str, Precision, bool]]
     seconds: list[list[float]]
     apart: list[tuple[float | None, float]]
     compared: int
@@ -182,7 +187,7 @@ def _measure(subject: Subject, asked: Asked, ceilings: Ceilings) -> Iterator[Mea
         yield Measured(
             subject=subject,
             batch=batch,
-            systems=[(one.name, one.precision) for one in made],
+            systems=[(one.name, one.precision, one.on_gpu) for one in made],
             seconds=list(taken.values()),
             apart=apart,
             compared=len(images),
@@ -266,7 +271,8 @@ def _systems(subject: Subject, whose: Unmodified, content: bytes, example: Array
 def _rows(one: Measured, ceilings: Ceilings) -> Iterator[Row]:
     architecture = one.subject.network.architecture
     macs = cost(architecture, one.subject.size).macs
-    for (system, precision), times, (apart, same), peak in zip(one.systems, one.seconds, one.apart, one.peaks, strict=True):
+    columns = zip(one.systems, one.seconds, one.apart, one.peaks, strict=True)
+    for (system, precision, on_gpu), times, (apart, same), peak in columns:
         found = ratio(times, one.seconds[0])
         rate = one.batch / median(times)
         yield Row(
@@ -282,7 +288,7 @@ def _rows(one: Measured, ceilings: Ceilings) -> Iterator[Row]:
             top1_agreement=same,
             compared=one.compared,
             gflops=2 * macs * rate / 1e9,
-            ceiling_share=None if precision == "int8" else 2 * macs * rate / ceilings.flops[precision],
+            ceiling_share=None if precision == "int8" or on_gpu else 2 * macs * rate / ceilings.flops[precision],
             peak_memory=peak,
         )
 
@@ -298,6 +304,7 @@ def _roofline(subject: Subject, asked: Asked) -> roofline.Roofline:
         size=subject.size,
         threads=asked.threads,
         images=subject.images,
+        device="cpu",
     )
     where = f"{network.architecture.full_name}: timing modules"
     return roofline.measure(

@@ -26,8 +26,8 @@ class Row:
         top1_agreement: share of the images with float32 eager's likeliest class.
         compared: how many images.
         gflops: 10⁹ operations a second, two to a multiply-add.
-        ceiling_share: of the best that this machine multiplies in this precision, measured in the same run; None in int8,
-            whose best is not measured.
+        ceiling_share: of the best that this machine multiplies in this precision, measured in the same run; None in int8
+            and on a GPU, whose best is not measured.
         peak_memory: bytes that a fresh process held at most, from the weight file to the last of some batches; None where that
             was not measured.
     """

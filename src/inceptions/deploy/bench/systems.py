@@ -20,6 +20,7 @@ from inceptions.deploy.bench.memory import Alone
 from inceptions.deploy.bench.turns import in_turn
 from inceptions.deploy.bench.unmodified import OURS, published
 from inceptions.deploy.compile import compile
+from inceptions.deploy.engines import catalogue
 from inceptions.deploy.engines.eager import TYPES
 from inceptions.deploy.engines.engine import Precision
 from inceptions.deploy.engines.openvino import HINTS, first_line, precisions
@@ -45,6 +46,7 @@ class System:
         run: logits `[batch, classes]` of a whole batch.
         reference: what its answers are compared with; the first system's if None.
         alone: the same as a script of its own; None where there is none.
+        on_gpu: whether it computes on a GPU.
     """
 
     name: str
@@ -52,6 +54,7 @@ class System:
     run: Run
     reference: Run | None = None
     alone: Alone | None = None
+    on_gpu: bool = False
 
     def answers(self, images: Array, batch: int, run: Run | None = None) -> Array:
         """Logits of any number of images, computed in whole batches."""
@@ -139,9 +142,10 @@ def ours(
         return logits
 
     alone = Alone("ours", {"engine": made.engine, "precision": made.precision, "threads": threads})
-    # It has no images to calibrate on.
-    alone_too = None if made.precision == "int8" else alone
-    return System(f"inceptions, {made.engine}", made.precision, run, alone=alone_too), made.notes
+    there = made.engine in catalogue.GPU
+    # It has no images to calibrate on, and the processor's memory says nothing about a GPU's.
+    alone_too = None if made.precision == "int8" or there else alone
+    return System(f"inceptions, {made.engine}", made.precision, run, alone=alone_too, on_gpu=there), made.notes
 
 
 def onnxruntime(owner: str, content: bytes, threads: int | None) -> System:

@@ -12,22 +12,30 @@ import torch
 
 from inceptions.deploy.engines.engine import Engine, Precision
 from inceptions.deploy.graph import Graph
-from inceptions.errors import MachineError, unknown
+from inceptions.errors import MachineError, UsageError, unknown
 
-EngineName = Literal["openvino", "eager", "onnxruntime", "compiled"]
-NAMES: tuple[EngineName, ...] = ("openvino", "eager", "onnxruntime", "compiled")
-"""Fastest first, as a rule; `compiled` last because it takes minutes to prepare."""
+EngineName = Literal["cuda", "openvino", "eager", "onnxruntime", "compiled", "cuda-compiled"]
+NAMES: tuple[EngineName, ...] = ("cuda", "openvino", "eager", "onnxruntime", "compiled", "cuda-compiled")
+"""Fastest first, as a rule; behind them those of `SLOW`."""
+
+GPU: frozenset[str] = frozenset({"cuda", "cuda-compiled"})
+"""Those that compute on a GPU."""
+
+SLOW: frozenset[str] = frozenset({"compiled", "cuda-compiled"})
+"""Those that take minutes to prepare: nobody gets them who does not ask."""
 
 PACKAGES: dict[EngineName, str] = {"openvino": "openvino", "onnxruntime": "onnxruntime"}
 
 
+NO_GPU = "The engines cuda and cuda-compiled need an NVIDIA GPU that torch can use, and here is none: choose auto, or eager."
 NO_COMPILER = "The engine compiled needs a C++ compiler (g++ or clang++). Install one, or choose eager."
 
 
 def installed() -> list[EngineName]:
     """The engines that this machine has."""
     there = [name for name in NAMES if find_spec(PACKAGES.get(name, "torch")) is not None]
-    return [name for name in there if name != "compiled" or compiler() is not None]
+    able = {"compiled": compiler() is not None} | dict.fromkeys(GPU, torch.cuda.is_available())
+    return [name for name in there if able.get(name, True)]
 
 
 def compiler() -> str | None:
@@ -45,13 +53,24 @@ def precisions(name: EngineName) -> list[Precision]:
 
             able = openvino.precisions()
             return [precision for precision in ("bf16", "float32") if precision in able]
+        case "cuda" | "cuda-compiled":
+            from inceptions.deploy.engines import cuda
+
+            return cuda.precisions()
         case _:
             has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
             return ["bf16", "float32"] if has.get("amx_bf16") or has.get("avx512_bf16") else ["float32"]
 
 
 def make(
-    name: EngineName, graph: Graph, *, precision: Precision, batch: int, threads: int | None, cache: Path | None
+    name: EngineName,
+    graph: Graph,
+    *,
+    precision: Precision,
+    batch: int,
+    threads: int | None,
+    cache: Path | None,
+    device: str = "auto",
 ) -> Engine:
     """Make a graph ready to run on an engine.
 
@@ -62,6 +81,7 @@ def make(
         batch: how many images will usually come at once.
         threads: how many to use; the engine's own number if None.
         cache: folder for what it compiles.
+        device: which GPU, of an engine that computes on one.
 
     Raises:
         MachineError: it is not installed, or does not compute in this precision here.
@@ -84,10 +104,19 @@ def make(
             from inceptions.deploy.engines import onnxruntime
 
             return onnxruntime.engine(graph, precision=precision, batch=batch, threads=threads)
+        case "cuda" | "cuda-compiled":
+            from inceptions.deploy.engines import cuda
+
+            return cuda.engine(graph, name=name, precision=precision, batch=batch, device=device)
 
 
-def named(engine: str, precision: str) -> list[EngineName]:
+def named(engine: str, precision: str, device: str = "auto") -> list[EngineName]:
     """The engines that somebody means who asks for an engine and a precision.
+
+    Args:
+        engine: one of `NAMES`; "auto" means all that are there, but for those of `SLOW`.
+        precision: one of `Precision`, or "auto".
+        device: "cpu" means those of the processor, "cuda" (or "cuda:1", …) those of the GPU, "auto" both.
 
     Raises:
         UsageError: no such name, or one that does not go with the other.
@@ -97,13 +126,21 @@ def named(engine: str, precision: str) -> list[EngineName]:
         raise unknown("engine", engine, ("auto", *NAMES))
     if precision not in ("auto", *get_args(Precision)):
         raise unknown("precision", precision, ("auto", *get_args(Precision)))
+    kind = device.partition(":")[0]
+    if kind not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"The engines compute on the CPU or on an NVIDIA GPU, not on {device}: leave one of them out.")
+    if engine != "auto" and kind != "auto" and (engine in GPU) != (kind == "cuda"):
+        where = "a GPU" if engine in GPU else "the CPU"
+        raise UsageError(f"The engine {engine} computes on {where}, not on {device}: leave one of them out.")
     there = installed()
     if engine == "compiled" and "compiled" not in there:
         raise MachineError(NO_COMPILER)
+    if "cuda" not in there and (engine in GPU or kind == "cuda"):
+        raise MachineError(NO_GPU)
     if engine != "auto" and engine not in there:
         raise MachineError(f"The engine {engine} is not installed: pip install 'inceptions[{engine}]', or choose eager.")
-    # Nobody who does not ask for it waits minutes for a compiler.
-    names = [name for name in there if name == engine or (engine == "auto" and name != "compiled")]
+    names = [name for name in there if name == engine or (engine == "auto" and name not in SLOW)]
+    names = [name for name in names if kind == "auto" or (name in GPU) == (kind == "cuda")]
     if precision == "int8":
         names = [name for name in names if name in PACKAGES]
         if not names:

@@ -51,7 +51,7 @@ class Compiled:
         self._threads = threads
         self._heads = tuple(graph.outputs)
         self._lock = Lock()
-        with _quiet():
+        with quiet():
             self._call: Callable[[Tensor], tuple[Tensor, ...]] = torch._inductor.aoti_load_package(str(path))
         self._rest: eager.Eager | None = None
 
@@ -126,7 +126,7 @@ def _compile(graph: Graph, precision: Precision, batch: int, path: Path) -> None
         if graph.pixels
         else torch.zeros((batch, channels, height, width))
     )
-    with tempfile.TemporaryDirectory() as folder, torch.no_grad(), _quiet():
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad(), quiet():
         package = str(Path(folder) / f"graph{ENDING}")
         try:
             program = torch.export.export(module(graph, dtype=eager.TYPES[precision]), (example,))
@@ -142,7 +142,7 @@ def _compile(graph: Graph, precision: Precision, batch: int, path: Path) -> None
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Torch's compiler tells its developers how it goes; users asked for an answer."""
     level = logging.getLogger("torch").level
     logging.getLogger("torch").setLevel(logging.ERROR)

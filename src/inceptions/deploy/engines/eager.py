@@ -133,7 +133,7 @@ def _plan(graph: Graph, dtype: torch.dtype, batch: int) -> tuple[list[Step], dic
 
 
 class _Builder:
-    """Ops to calls.
+    """Ops to calls, which keep hold of no op: its weights would stay beside those that are laid out.
 
     Attributes:
         absorbed: names of the convolutions that are computed together with the sum that reads them.
@@ -156,7 +156,8 @@ class _Builder:
         match op:
             case Pixels():
                 scale, shift = (torch.tensor(values).reshape(-1, 1, 1) for values in (op.scale, op.shift))
-                return lambda x: pixels(x, scale, shift, op.order, self.dtype), takes
+                order, dtype = op.order, self.dtype
+                return lambda x: pixels(x, scale, shift, order, dtype), takes
             case Conv():
                 return self._convolution(op), takes
             case Add():
@@ -180,7 +181,7 @@ class _Builder:
             case LengthOne():
                 return functional.normalize, takes
             case SpaceToDepth():
-                return space_to_depth, takes
+                return lambda x: space_to_depth(x, op.rows), takes
             case _:
                 return self._other(op), takes
 
@@ -194,7 +195,8 @@ class _Builder:
         channels, height, width = shape
         alone = Graph(input=source, shape=(channels, height, width), ops=(op,), outputs={"out": op.name})
         computed = module(alone, dtype=self.dtype)
-        return lambda x: computed(x)[0].to(self.dtype)
+        dtype = self.dtype
+        return lambda x: computed(x)[0].to(dtype)
 
     def _summed(self, op: Add) -> Conv | None:
         """The convolution whose product can be added to the map where that lies."""
@@ -212,30 +214,30 @@ class _Builder:
         weight, bias, around, border = self._packed(conv)
         last = "relu" if op.relu else None
         call = torch.ops.mkldnn._convolution_pointwise.binary
-        stride, ones = [conv.stride] * 2, [1, 1]
+        stride, ones, groups = list(conv.stride), [1, 1], conv.groups
 
         def compute(x: Tensor, y: Tensor) -> Tensor:
             if border is not None:
                 y = functional.pad(y, border)
-            out: Tensor = call(y, x, weight, bias, around, stride, ones, conv.groups, "add", 1.0, last, [], None)
+            out: Tensor = call(y, x, weight, bias, around, stride, ones, groups, "add", 1.0, last, [], None)
             return out
 
         return compute, (op.input, conv.input)
 
     def _convolution(self, op: Conv) -> Compute:
         weight, bias, around, border = self._packed(op)
-        stride, ones = [op.stride] * 2, [1, 1]
+        stride, ones, groups, rectified = list(op.stride), [1, 1], op.groups, op.relu
         if self.packs:
-            call, last = torch.ops.mkldnn._convolution_pointwise, "relu" if op.relu else "none"
+            call, last = torch.ops.mkldnn._convolution_pointwise, "relu" if rectified else "none"
             if border is None:
-                return lambda x: call(x, weight, bias, around, stride, ones, op.groups, last, [], None)
-            return lambda x: call(functional.pad(x, border), weight, bias, around, stride, ones, op.groups, last, [], None)
+                return lambda x: call(x, weight, bias, around, stride, ones, groups, last, [], None)
+            return lambda x: call(functional.pad(x, border), weight, bias, around, stride, ones, groups, last, [], None)
 
         def compute(x: Tensor) -> Tensor:
             if border is not None:
                 x = functional.pad(x, border)
-            out = functional.conv2d(x, weight, bias, stride, around, 1, op.groups)
-            return functional.relu_(out) if op.relu else out
+            out = functional.conv2d(x, weight, bias, stride, around, 1, groups)
+            return functional.relu_(out) if rectified else out
 
         return compute
 
@@ -251,7 +253,7 @@ class _Builder:
         bias = None if op.bias is None else torch.tensor(op.bias, dtype=self.dtype)
         if self.packs:
             weight = torch.ops.mkldnn._reorder_convolution_weight(
-                weight, around, [op.stride] * 2, [1, 1], op.groups, [self.batch, channels, height, width]
+                weight, around, list(op.stride), [1, 1], op.groups, [self.batch, channels, height, width]
             )
         return weight, bias, around, border
 

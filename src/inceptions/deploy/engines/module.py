@@ -35,7 +35,7 @@ from inceptions.deploy.graph import (
 from inceptions.deploy.shapes import Shape, shapes
 
 
-def module(graph: Graph, *, dtype: torch.dtype = torch.float32) -> fx.GraphModule:
+def module(graph: Graph, *, dtype: torch.dtype = torch.float32, vectors: torch.dtype | None = None) -> fx.GraphModule:
     """A module that computes the graph.
 
     Its code is a list of torch's own functions, each value freed behind its last reader. It takes what the graph takes, as a
@@ -44,8 +44,9 @@ def module(graph: Graph, *, dtype: torch.dtype = torch.float32) -> fx.GraphModul
     Args:
         graph: what to compute.
         dtype: of the weights and of all values between the input and the logits.
+        vectors: of those without height and width, and of what multiplies them, if another.
     """
-    writer = _Writer(shapes(graph), dtype)
+    writer = _Writer(shapes(graph), dtype, vectors or dtype)
     writer.values[graph.input] = writer.graph.placeholder("images")
     if not graph.pixels:
         # Convolutions want the channels of a pixel side by side.
@@ -77,9 +78,10 @@ def reference(graph: Graph, images: Tensor) -> dict[str, Tensor]:
 class _Writer:
     """The fx graph as it grows, and the weights it reads."""
 
-    def __init__(self, sizes: dict[str, Shape], dtype: torch.dtype) -> None:
+    def __init__(self, sizes: dict[str, Shape], dtype: torch.dtype, vectors: torch.dtype) -> None:
         self.sizes = sizes
         self.dtype = dtype
+        self.vectors = vectors
         self.graph = fx.Graph()
         self.weights = nn.Module()
         self.values: dict[str, fx.Node] = {}
@@ -98,7 +100,9 @@ class _Writer:
                     x, top, left = self._call(functional.pad, x, (left, right, top, bottom)), 0, 0
                 made = self._call(functional.conv2d, x, *self._weights(op), op.stride, (top, left), 1, op.groups)
             case Affine():
-                scale, shift = (self._column(values, rank=len(self.sizes[op.input])) for values in (op.scale, op.shift))
+                rank = len(self.sizes[op.input])
+                dtype = self.vectors if rank == 1 else self.dtype
+                scale, shift = (self._column(values, dtype, rank=rank) for values in (op.scale, op.shift))
                 return self._call(torch.addcmul, shift, x, scale)
             case Relu():
                 return self._call(functional.relu, x)
@@ -107,7 +111,8 @@ class _Writer:
             case GridPool():
                 return self._call(functional.adaptive_avg_pool2d, x, op.grid)
             case GlobalPool():
-                return self._call(torch.mean, x, (2, 3))
+                wide: dict[str, Any] = {} if self.vectors == self.dtype else {"dtype": self.vectors}
+                return self.graph.call_function(torch.mean, (x, (2, 3)), wide)
             case LocalResponseNorm():
                 return self._local_response_norm(op, x)
             case Concat():
@@ -117,13 +122,14 @@ class _Writer:
             case Add():
                 made = self.graph.call_function(torch.add, (x, it[1]), {"alpha": op.scale} if op.scale != 1 else {})
             case Flatten():
-                return self._call(torch.flatten, x, 1)
+                flat = self._call(torch.flatten, x, 1)
+                return flat if self.vectors == self.dtype else self.graph.call_method("to", (flat, self.vectors))
             case Dense():
                 made = self._call(functional.linear, x, *self._weights(op))
             case LengthOne():
                 return self._call(functional.normalize, x)
             case SpaceToDepth():
-                return self._call(space_to_depth, x)
+                return self._call(space_to_depth, x, op.rows)
         return self._call(functional.relu, made) if op.relu else made
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> fx.Node:
@@ -153,7 +159,8 @@ class _Writer:
         return self._call(torch.div, x, self._weight(counts(op, self.sizes[op.input])))
 
     def _weights(self, op: Conv | Dense) -> tuple[fx.Node, fx.Node | None]:
-        return self._weight(op.weight), None if op.bias is None else self._weight(op.bias)
+        dtype = self.vectors if isinstance(op, Dense) else self.dtype
+        return self._weight(op.weight, dtype), None if op.bias is None else self._weight(op.bias, dtype)
 
     def _column(self, values: Array, dtype: torch.dtype | None = None, *, rank: int = 3) -> fx.Node:
         return self._weight(values.reshape(-1, *(1,) * (rank - 1)), dtype)
@@ -176,13 +183,14 @@ def pixels(x: Tensor, scale: Tensor, shift: Tensor, order: tuple[int, ...], dtyp
     return torch.addcmul(shift, maps.float(), scale).to(dtype)
 
 
-def space_to_depth(x: Tensor) -> Tensor:
+def space_to_depth(x: Tensor, rows: int) -> Tensor:
     """What `SpaceToDepth` says; the result keeps the channels of a pixel side by side."""
     batch, channels, height, width = x.shape
-    if height % 2 or width % 2:
-        x = functional.pad(x, (0, width % 2, 0, height % 2))
-    blocks = x.permute(0, 2, 3, 1).reshape(batch, -(-height // 2), 2, -(-width // 2), 2, channels)
-    return blocks.transpose(2, 3).reshape(batch, -(-height // 2), -(-width // 2), 4 * channels).permute(0, 3, 1, 2)
+    down, across = -(-height // rows), -(-width // 2)
+    if height % rows or width % 2:
+        x = functional.pad(x, (0, width % 2, 0, height % rows))
+    blocks = x.permute(0, 2, 3, 1).reshape(batch, down, rows, across, 2, channels)
+    return blocks.transpose(2, 3).reshape(batch, down, across, 2 * rows * channels).permute(0, 3, 1, 2)
 
 
 def window(op: Pool, shape: Shape) -> tuple[bool, bool] | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inceptions.deploy.engines.engine import Engine, Precision
 from inceptions.deploy.extras import needed
 from inceptions.deploy.graph import Array, Graph
-from inceptions.deploy.onnx_graph import to_onnx
+from inceptions.deploy.onnx_graph import FLOAT, to_onnx
 from inceptions.errors import MachineError, WeightsError
 
 EXTRA = "onnxruntime"
@@ -25,7 +25,7 @@ def engine(
     """Make a graph ready to run on the CPU.
 
     Args:
-        source: a graph, the content of an ONNX file, or the file.
+        source: a graph, whose weights are read where they are; the content of an ONNX file; or the file.
         precision: float32; or what the file was made in, which its content decides: fp16 or int8. It knows no bf16 on a CPU.
         batch: how many images come at once, as a rule; it prepares for all numbers alike.
         threads: as many as the machine has cores if None.
@@ -47,15 +47,41 @@ def engine(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads is not None:
         options.intra_op_num_threads = threads
-    content = to_onnx(source).SerializeToString() if isinstance(source, Graph) else source
     try:
-        session = runtime.InferenceSession(
-            content if isinstance(content, bytes) else str(content), options, providers=["CPUExecutionProvider"]
-        )
+        session = _of_graph(source, options) if isinstance(source, Graph) else _session(source, options)
     except Exception as error:  # its own classes have no common base but this
         where = source if isinstance(source, Path) else "The model"
         raise WeightsError(f"{where} cannot be read by ONNX Runtime: {first_line(error)}. Export it again.") from error
     return _OnnxRuntime(session, precision)
+
+
+def _session(source: bytes | Path, options: Any) -> Any:
+    content = source if isinstance(source, bytes) else str(source)
+    return needed("onnxruntime", EXTRA).InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _of_graph(graph: Graph, options: Any) -> Any:
+    """A session that reads the weights where the graph has them, and has no copy but those that it makes for itself."""
+    from inceptions.network.hardware import give_back  # beside torch, which files do without
+
+    runtime, onnx = needed("onnxruntime", EXTRA), needed("onnx", "onnx")
+    weights: dict[str, Array] = {}
+    model = to_onnx(graph, apart=weights)
+    del model.graph.input[1:]
+    for name, weight in weights.items():
+        # As if it were in a file. The file is never looked for.
+        told = {"location": "apart", "length": str(weight.nbytes)}
+        model.graph.initializer.add(
+            name=name,
+            dims=weight.shape,
+            data_type=FLOAT,
+            data_location=onnx.TensorProto.EXTERNAL,
+            external_data=[onnx.StringStringEntryProto(key=key, value=value) for key, value in told.items()],
+        )
+    values = [runtime.OrtValue.ortvalue_from_numpy(weight) for weight in weights.values()]
+    options.add_external_initializers(list(weights), values)
+    with give_back():
+        return _session(model.SerializeToString(), options)
 
 
 class _OnnxRuntime:

@@ -183,12 +183,20 @@ def export(
             parity = Parity(agreement=found, source=source, photographs=images is not None, runtime=RUNTIMES[to])
             if fault := parity.fault(precision):
                 raise WeightsError(
-                    f"{output} was not written: through {RUNTIMES[to]} in {precision}, {fault}, on {found.images} {source}. "
-                    "Export in another precision."
+                    f"{output} was not written: through {RUNTIMES[to]} in {precision}, {fault} ({found.images} {source}). "
+                    f"{_instead(to, precision, with_preprocessing)}"
                 )
             files = _named(written, output)
     changes = () if to == "safetensors" else tuple(one.note for one in done)
     return Report(files=files, format=to, about=about, parity=parity, changes=changes, quantised=quantised)
+
+
+def _instead(to: Format, precision: Precision, pixels: bool) -> str:
+    """What to do when a file does not answer as the network does."""
+    if precision == "bf16" and to != "safetensors" and not pixels:
+        # Eight bits hold a byte, and not what it is scaled to.
+        return "Export with the preprocessing inside (--with-preprocessing), which bf16 rounds less, or in another precision."
+    return "Export in another precision."
 
 
 def check_output(output: Path, weights: str | Path, to: Format) -> None:

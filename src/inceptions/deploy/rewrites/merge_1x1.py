@@ -33,7 +33,7 @@ def merge_1x1(graph: Graph) -> tuple[Graph, Done]:
 
 
 def _plain(conv: Conv) -> bool:
-    return conv.weight.shape[2:] == (1, 1) and conv.stride == 1 and conv.groups == 1 and conv.pads == NO_PADS
+    return conv.weight.shape[2:] == (1, 1) and conv.stride == (1, 1) and conv.groups == 1 and conv.pads == NO_PADS
 
 
 def _merged(convs: list[Conv]) -> Iterator[Op]:

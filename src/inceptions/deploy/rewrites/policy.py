@@ -15,7 +15,7 @@ from inceptions.deploy.rewrites.fold_scale import fold_scale
 from inceptions.deploy.rewrites.fuse_relu import fuse_relu
 from inceptions.deploy.rewrites.merge_1x1 import merge_1x1
 from inceptions.deploy.rewrites.pool_as_conv import pool_as_conv
-from inceptions.deploy.rewrites.space_to_depth import space_to_depth
+from inceptions.deploy.rewrites.space_to_depth import pair_columns, space_to_depth
 from inceptions.deploy.rewrites.swap_pool import swap_pool
 
 Rewrite = Callable[[Graph], tuple[Graph, Done]]
@@ -32,6 +32,7 @@ ALL: dict[str, Rewrite] = {
         fold_scale,
         flatten_concat,
         fold_pixels,
+        pair_columns,
         space_to_depth,
     )
 }
@@ -51,9 +52,11 @@ def chosen(engine: str, precision: Precision, batch: int) -> frozenset[str]:
     Measured on Inception-v3 and GoogLeNet, images a second with the rewrite to without it, on two kinds of processor. With
     matrix units (AMX, two cores): swap_pool 1.10 compiled bf16, 1.07 eager bf16 at batch 16; merge_1x1 up to 1.03 eager, 1.10
     compiled at batch 1, 1.03 to 1.07 together with swap_pool on OpenVINO in bf16 at batch 16, but a loss there at batch 1 and
-    0.94 in int8. With vector units only (AVX-512 bf16, one thread, busy; `python -m benchmarks.rewrites`) convolutions are nine
-    tenths of the time: swap_pool 1.05 on Inception-v4 in OpenVINO at batch 16, 1.00 to 1.02 elsewhere; pool_as_conv 1.01 eager;
-    merge_1x1 0.98 to 1.03; space_to_depth 0.97 to 1.02, so that it is on for none.
+    0.94 in int8. With vector units only (AVX-512 bf16; `python -m benchmarks.rewrites`) convolutions are nine tenths of the
+    time: swap_pool 1.05 on Inception-v4 in OpenVINO at batch 16, 1.00 to 1.02 elsewhere; pool_as_conv 1.01 eager; merge_1x1
+    0.98 to 1.03; space_to_depth 0.97 to 1.02, so that it is on for none; pair_columns, on GoogLeNet (most others have odd
+    rows), 1.01 to 1.03 in OpenVINO and 1.02 to 1.04 eager and compiled. Nothing was measured on a GPU: there, these are the
+    rewrites that save torch work on a processor.
 
     Args:
         engine: its name.
@@ -63,7 +66,9 @@ def chosen(engine: str, precision: Precision, batch: int) -> frozenset[str]:
     pays = {"swap_pool"}
     if engine == "eager":
         pays.add("pool_as_conv")
-    torch_does_it = engine in ("eager", "compiled")
+    if engine in ("eager", "compiled") or (engine == "openvino" and precision != "int8"):
+        pays.add("pair_columns")
+    torch_does_it = engine in ("eager", "compiled", "cuda", "cuda-compiled")
     if torch_does_it or (engine == "openvino" and precision == "bf16" and batch >= MANY):
         pays.add("merge_1x1")
     return ALWAYS | pays
@@ -76,7 +81,7 @@ def rewrite(
 
     Args:
         graph: as `lower` makes it.
-        engine: "eager", "compiled", "openvino", "onnxruntime".
+        engine: "cuda", "eager", "compiled", "openvino", "onnxruntime", …
         precision: what it will compute in.
         batch: how many images it will usually be given at once.
         only: names of the rewrites to apply; what `chosen` says if None.

@@ -31,4 +31,5 @@ def pool_as_conv(graph: Graph) -> tuple[Graph, Done]:
 def depthwise(pool: Pool, channels: int) -> Conv:
     """The convolution that adds up each window and divides it by its size."""
     weight: Array = np.full((channels, 1, pool.kernel, pool.kernel), 1 / pool.kernel**2, np.float32)
-    return Conv(name=pool.name, input=pool.input, weight=weight, stride=pool.stride, pads=pool.pads, groups=channels)
+    stride = (pool.stride, pool.stride)
+    return Conv(name=pool.name, input=pool.input, weight=weight, stride=stride, pads=pool.pads, groups=channels)

@@ -34,7 +34,7 @@ def swap_pool(graph: Graph) -> tuple[Graph, Done]:
 def _projects(conv: Conv) -> bool:
     """Whether it mixes the channels of each pixel into fewer, and does nothing else."""
     filters, channels, *window = conv.weight.shape
-    return window == [1, 1] and conv.stride == 1 and conv.groups == 1 and conv.pads == NO_PADS and filters < channels
+    return window == [1, 1] and conv.stride == (1, 1) and conv.groups == 1 and conv.pads == NO_PADS and filters < channels
 
 
 def _swapped(pool: Pool, conv: Conv) -> Iterator[Op]:

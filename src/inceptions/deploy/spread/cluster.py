@@ -213,7 +213,9 @@ def _shares(nodes: Sequence[dict[str, Any]], question: Question, workers: int | 
     rooms = [node["Resources"] for node in nodes if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
     if not rooms:
         raise UsageError("The cluster has no core that is free to compute: start it with some (ray start --num-cpus).")
-    on_torch = question.engine is None and not is_exported(Path(question.weights)) and question.device != "cpu"
+    # Ray shows a worker no GPU but its own.
+    asked = question.engine in (None, "auto", "cuda", "cuda-compiled") and question.device != "cpu"
+    on_torch = asked and not is_exported(Path(question.weights))
     gpus = sum(int(room.get("GPU", 0)) for room in rooms) if on_torch else 0
     cores = [int(room["CPU"]) for room in rooms]
     # A machine of two or four cores gets a worker for each of them.
