@@ -196,6 +196,7 @@ def quiet_nncf() -> ModuleType:
 
 def _with_nncf(graph: Graph, images: Images, kept: tuple[str, ...]) -> Content:
     nncf = quiet_nncf()
+    ranges = needed("nncf.quantization.range_estimator", openvino.EXTRA).RangeEstimatorParametersSet
     model = openvino.read_model(graph)
     stay = [node.get_friendly_name() for layer, node in _nodes(model).items() if layer in kept]
     with silence():
@@ -206,6 +207,9 @@ def _with_nncf(graph: Graph, images: Images, kept: tuple[str, ...]) -> Content:
             target_device=nncf.TargetDevice.CPU,
             subset_size=len(images),
             ignored_scope=nncf.IgnoredScope(names=stay) if stay else None,
+            # By itself it takes the mean of the images' ranges, and cuts off what a lively image has beyond it: of 200 images
+            # one had a logit wrong by 0.6 of the largest (BN-Inception), which is 0.04 with the whole range.
+            advanced_parameters=nncf.AdvancedQuantizationParameters(activations_range_estimator_params=ranges.MINMAX),
         )
     return quantised
 
