@@ -54,6 +54,14 @@ def _mallopt(what: int, value: int) -> None:
         mallopt(what, value)
 
 
+def matrix_units() -> bool:
+    """Whether the processor multiplies matrices in bf16 as a whole (AMX), not only vectors."""
+    import torch
+
+    able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return able.get("amx_bf16") is True
+
+
 def processor() -> str:
     """The processor's name, as far as the system knows it."""
     known = Path("/proc/cpuinfo")

@@ -269,3 +269,9 @@ def test_every_engine_has_its_choice(engine: str) -> None:
 
 def test_merging_makes_int8_slower_and_is_left_out() -> None:
     assert not any("merge_1x1" in chosen(engine, "int8", 16) for engine in ("openvino", "onnxruntime"))
+
+
+@pytest.mark.parametrize("units", [True, False])
+def test_merging_suits_large_batches_where_there_are_matrix_units(units: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inceptions.deploy.rewrites.policy.matrix_units", lambda: units)
+    assert ["merge_1x1" in chosen("openvino", "bf16", batch) for batch in (1, 16)] == [not units, units]

@@ -17,6 +17,7 @@ from inceptions.deploy.rewrites.merge_1x1 import merge_1x1
 from inceptions.deploy.rewrites.pool_as_conv import pool_as_conv
 from inceptions.deploy.rewrites.space_to_depth import pair_columns, space_to_depth
 from inceptions.deploy.rewrites.swap_pool import swap_pool
+from inceptions.network.hardware import matrix_units
 
 Rewrite = Callable[[Graph], tuple[Graph, Done]]
 
@@ -54,8 +55,9 @@ def chosen(engine: str, precision: Precision, batch: int) -> frozenset[str]:
     compiled at batch 1, 1.03 to 1.07 together with swap_pool on OpenVINO in bf16 at batch 16, but a loss there at batch 1 and
     0.94 in int8. With vector units only (AVX-512 bf16; `python -m benchmarks.rewrites`) convolutions are nine tenths of the
     time: swap_pool 1.05 on Inception-v4 in OpenVINO at batch 16, 1.00 to 1.02 elsewhere; pool_as_conv 1.01 eager; merge_1x1
-    0.98 to 1.03; space_to_depth 0.97 to 1.02, so that it is on for none; pair_columns, on GoogLeNet (most others have odd
-    rows), 1.01 to 1.03 in OpenVINO and 1.02 to 1.04 eager and compiled. Nothing was measured on a GPU: there, these are the
+    0.99 to 1.00 in OpenVINO at batch 16, at batch 1 1.00 (Inception-v3, Inception-ResNet-v2) to 1.02 (GoogLeNet,
+    Inception-ResNet-v1); space_to_depth 0.97 to 1.02, so that it is on for none; pair_columns, on GoogLeNet (most others have
+    odd rows), 1.01 to 1.03 in OpenVINO and 1.02 to 1.04 eager and compiled. Nothing was measured on a GPU: there, these are the
     rewrites that save torch work on a processor.
 
     Args:
@@ -69,7 +71,8 @@ def chosen(engine: str, precision: Precision, batch: int) -> frozenset[str]:
     if engine in ("eager", "compiled") or (engine == "openvino" and precision != "int8"):
         pays.add("pair_columns")
     torch_does_it = engine in ("eager", "compiled", "cuda", "cuda-compiled")
-    if torch_does_it or (engine == "openvino" and precision == "bf16" and batch >= MANY):
+    openvino_gains = engine == "openvino" and precision == "bf16" and (batch >= MANY) == matrix_units()
+    if torch_does_it or openvino_gains:
         pays.add("merge_1x1")
     return ALWAYS | pays
 
