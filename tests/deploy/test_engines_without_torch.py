@@ -118,3 +118,22 @@ def test_a_missing_package_is_one_line(module: object, package: str, graph: Grap
 def test_images_whose_maps_fill_the_caches_are_computed_few_at_a_time(side: int, precision: str, images: int) -> None:
     graph = lower(create_model("plain_cnn", num_classes=4, width=0.25, seed=0).eval(), size=(side, side))
     assert openvino._piece(openvino.read_model(graph), precision) == images
+
+
+def test_openvino_may_be_needed_first_by_several_threads() -> None:
+    script = """
+import threading
+from inceptions.deploy.engines import openvino
+found, start = [], threading.Barrier(4)
+
+def ask():
+    start.wait()
+    found.append(openvino.precisions())
+
+threads = [threading.Thread(target=ask) for _ in range(4)]
+for one in threads: one.start()
+for one in threads: one.join()
+print(len(found))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("4\n", 0), done.stderr

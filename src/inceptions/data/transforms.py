@@ -74,8 +74,8 @@ class Training:
     def at_least(self, size: tuple[int, int], seed: int) -> int | None:
         """How far an image of (height, width) may be reduced while it is decoded, so that the part shown keeps enough pixels.
 
-        Drawn with the numbers that the part itself is drawn with. Where images are not always resized with antialiasing, every
-        other size is another image.
+        Drawn with the numbers that the part itself is drawn with; of an image that was reduced, rounding lets one in a hundred
+        parts lie elsewhere. Where images are not always resized with antialiasing, every other size is another image.
         """
         if self.augment.interpolation != "bilinear" or self._spare(size) < 2:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import floor, inf
+from math import floor, inf, isfinite
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ ROUNDING: dict[Precision, float] = {"float32": EXACT, "bf16": 0.01, "fp16": 0.00
 """What a precision's rounding moves a logit of the family's networks by, as a share of the largest: two classes that are no
 further apart in float32 are a tie, and which of them comes first is chance."""
 
-DIFFERENCE: dict[Precision, float] = {"float32": 1e-4, "bf16": 0.1, "fp16": 0.1, "int8": inf}
+DIFFERENCE: dict[Precision, float] = {"float32": 1e-4, "bf16": 0.05, "fp16": 0.05, "int8": inf}
 """How far a logit may be from float32's, as a share of the largest. Half precision some sixty layers deep leaves 0.3 to 3 % on
 the networks of the family; what leaves more than this is broken. In eight bits only the answers count."""
 
@@ -67,6 +67,8 @@ class Agreement:
             precision: what they were computed in.
             meaningful: whether the images are of the network's own kind, so that the likeliest class means something.
         """
+        if not isfinite(self.difference):
+            return "logits are no numbers, or beyond all of them"
         if not self.difference <= DIFFERENCE[precision]:
             return f"logits differ from float32 by {self.difference:.2g} of the largest, more than {DIFFERENCE[precision]:g}"
         if meaningful and (changed := self.too_many(TOP1[precision], precision)):

@@ -136,8 +136,9 @@ def _compile(graph: Graph, precision: Precision, batch: int, path: Path) -> None
 
             if compiler() is None:
                 raise MachineError(NO_COMPILER) from error
-            told = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise MachineError(f"torch could not compile the network ({told}). Choose the engine eager.") from error
+            raise MachineError(
+                f"torch could not compile the network ({first_line(error)}). Choose the engine eager."
+            ) from error
         path.write_bytes(Path(package).read_bytes())
 
 
@@ -151,3 +152,8 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logging.getLogger("torch").setLevel(level)
+
+
+def first_line(error: Exception) -> str:
+    """What an error of torch's says, without what it advises its developers."""
+    return next((line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -7,13 +7,11 @@ All that needs the GPU itself is in `Gpu`.
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
@@ -22,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from inceptions.deploy.engines.compiled import quiet
+from inceptions.deploy.engines.compiled import NEARLY, first_line, quiet
 from inceptions.deploy.engines.engine import Precision
 from inceptions.deploy.engines.module import module
 from inceptions.deploy.graph import Array, Graph
@@ -30,9 +28,6 @@ from inceptions.errors import MachineError, UsageError
 from inceptions.network.device import choose_device
 
 TYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-# A batch that is so full is computed as a whole one: recorded, it costs what a whole one costs, and nothing to launch.
-NEARLY = 0.75
 
 # Pieces of a call that the GPU may be behind: while it computes one, the next is laid ready.
 AHEAD = 1
@@ -134,8 +129,8 @@ class Cuda:
             images = torch.zeros(shape, dtype=torch.uint8 if graph.pixels else torch.float32, device=gpu.device)
             self._rest: Call = made
             # Kept, because what is recorded reads its weights where they are.
-            self._whole: Call = made if name == "cuda" else _compiled(made, images)
-            with _TURN, exact(search=True):
+            self._whole: Call = made if name == "cuda" else _compiled(made, images, precision)
+            with _TURN, exact(precision, search=True):
                 self.recorded = gpu.record(self._whole, images)
                 gpu.mark()()
 
@@ -163,7 +158,7 @@ class Cuda:
             self.recorded.images[: len(piece)].copy_(sent, non_blocking=True)
             self.recorded.replay()
             return self.recorded.logits
-        with exact() if self.precision == "float32" else contextlib.nullcontext():
+        with exact(self.precision):
             return self._rest(sent.to(self.gpu.device, non_blocking=True))
 
 
@@ -174,8 +169,6 @@ def engine(
     precision: Precision = "float32",
     batch: int = 1,
     device: str = "auto",
-    threads: int | None = None,
-    cache: Path | None = None,
 ) -> Cuda:
     """Make a graph ready to run on a GPU.
 
@@ -185,14 +178,11 @@ def engine(
         precision: "float32", "bf16" or "fp16".
         batch: how many images come at once; others are divided into as many.
         device: "cuda", or one of several as "cuda:1"; "auto" takes torch's current one.
-        threads: not used.
-        cache: not used; torch keeps by itself what it compiled.
 
     Raises:
         MachineError: there is no GPU, it has too little memory, or torch cannot compile the network.
         UsageError: another precision, or a device that is no GPU.
     """
-    del threads, cache
     if precision not in TYPES:
         raise UsageError(f"The engine {name} computes in {' or '.join(TYPES)}, not in {precision}.")
     from inceptions.deploy.engines.catalogue import NO_GPU
@@ -214,16 +204,19 @@ def precisions() -> list[Precision]:
 
 
 @contextmanager
-def exact(*, search: bool = False) -> Iterator[None]:
+def exact(precision: Precision, *, search: bool = False) -> Iterator[None]:
     """Let GPUs multiply float32 as float32 what is launched in the block, where torch would round it to 10 bits (TF32).
 
     These settings are the whole process's, so they are changed for as short as can be and put back. A recorded batch needs none
-    of them: its kernels were chosen when it was recorded.
+    of them: its kernels were chosen when it was recorded. Torch does not tell a default from what somebody has set, so after a
+    block in float32 the precision of convolutions counts as set. In other precisions only the classifier is float32.
 
     Args:
+        precision: what is computed in.
         search: whether cuDNN tries its algorithms and takes the fastest.
     """
-    owners = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]
+    rounding = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]
+    owners = rounding if precision == "float32" else rounding[1:]
     with _SETTINGS:
         before = [owner.fp32_precision for owner in owners]
         searched = torch.backends.cudnn.benchmark
@@ -234,15 +227,15 @@ def exact(*, search: bool = False) -> Iterator[None]:
             yield
         finally:
             torch.backends.cudnn.benchmark = searched
-            for owner, precision in zip(owners, before, strict=True):
-                owner.fp32_precision = precision
+            for owner, value in zip(owners, before, strict=True):
+                owner.fp32_precision = value
 
 
-def _compiled(call: Call, images: Tensor) -> Call:
+def _compiled(call: Call, images: Tensor, precision: Precision) -> Call:
     """What torch.compile makes of it for this many images, compiled."""
     made: Call = torch.compile(call, dynamic=False, options=dict(SETTINGS))
     try:
-        with quiet(), warnings.catch_warnings(), exact(search=True):
+        with quiet(), warnings.catch_warnings(), exact(precision, search=True):
             warnings.simplefilter("ignore")
             made(images)
     except torch.OutOfMemoryError:
@@ -261,8 +254,3 @@ def _explained() -> Iterator[None]:
         raise MachineError("The GPU has too little memory left for these images: ask for fewer at once (batch).") from error
     except RuntimeError as error:
         raise MachineError(f"The GPU could not compute this network ({first_line(error)}). Choose another engine.") from error
-
-
-def first_line(error: Exception) -> str:
-    """What an error of torch's says, without what it advises its developers."""
-    return next((line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()), type(error).__name__)

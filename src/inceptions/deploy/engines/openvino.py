@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Source: TypeAlias = Graph | Model | bytes | Path
 
 EXTRA = "openvino"
+_LOADING = threading.Lock()
 CONVERTER = "openvino.tools.ovc"
 CAPABILITIES: dict[Precision, str] = {"float32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
 HINTS: dict[Precision, str] = {"float32": "f32", "bf16": "bf16", "fp16": "f16"}
@@ -208,15 +209,18 @@ def _library() -> ModuleType:
 
     Whoever calls the converter in this process gets it then.
     """
-    if (loaded := sys.modules.get("openvino")) is not None:
-        return loaded
-    sys.modules[CONVERTER] = None  # type: ignore[assignment]  # Python's way to say that a module is not there
-    try:
-        library = needed("openvino", EXTRA)
-    finally:
-        del sys.modules[CONVERTER]
-    if not hasattr(library, "convert_model"):
-        library.convert_model = _convert_model  # type: ignore[attr-defined]
+    with _LOADING:
+        first = "openvino" not in sys.modules
+        if first:
+            sys.modules[CONVERTER] = None  # type: ignore[assignment]  # Python's way to say that a module is not there
+        try:
+            # Where another thread is importing it, this waits.
+            library = needed("openvino", EXTRA)
+        finally:
+            if first:
+                sys.modules.pop(CONVERTER, None)
+        if not hasattr(library, "convert_model"):
+            library.convert_model = _convert_model  # type: ignore[attr-defined]
     return library
 
 
