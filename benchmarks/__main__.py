@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks import crops, folder, forward, loop, pixels, start, step, training
 
 BENCHMARKS = {
@@ -30,12 +27,7 @@ def main() -> int:
         return 2
     for name in wanted:
         measured = BENCHMARKS[name]()
-        table = Table(title=measured.title, caption=measured.note)
-        for heading in ("what", "images/s", "ratio", "least", "most"):
-            table.add_column(heading, justify="left" if heading == "what" else "right")
-        for row in measured.rows():
-            table.add_row(*row)
-        Console().print(table)
+        measured.show()
     return 0
 
 

@@ -15,8 +15,6 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torchvision
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.interleaved import Measured
 from inceptions.deploy.agreement import agreement
@@ -100,12 +98,7 @@ def main() -> int:
     network, batch, precision, *rest = sys.argv[1:]
     rounds = int(rest[0]) if rest else 5
     measured = measure(network, int(batch), precision, rounds, "compiled" in rest)  # type: ignore[arg-type]
-    table = Table(title=measured.title, caption=measured.note)
-    for heading in ("what", "images/s", "ratio", "least", "most"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
-    for row in measured.rows():
-        table.add_row(*row)
-    Console().print(table)
+    measured.show()
     return 0
 
 

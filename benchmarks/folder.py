@@ -86,9 +86,7 @@ def main() -> None:
     """`python -m benchmarks.folder FOLDER [NETWORK]`: photographs that are there."""
     folder, *name = sys.argv[1:]
     measured = measure_folder(Path(folder), *name)
-    print(measured.title)
-    for row in measured.rows():
-        print(*row, sep="\t")
+    measured.show()
 
 
 if __name__ == "__main__":

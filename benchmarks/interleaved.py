@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
 
+from rich.console import Console
+from rich.table import Table
+
 
 @dataclass
 class Measured:
@@ -22,6 +25,15 @@ class Measured:
         for name, rates in self.rates.items():
             ratios = [mine / base for mine, base in zip(rates, first, strict=True)]
             yield name, f"{median(rates):.1f}", f"{median(ratios):.2f}", f"{min(ratios):.2f}", f"{max(ratios):.2f}"
+
+    def show(self) -> None:
+        """Print it as a table."""
+        table = Table(title=self.title, caption=self.note)
+        for heading in ("what", "images/s", "ratio", "least", "most"):
+            table.add_column(heading, justify="left" if heading == "what" else "right")
+        for row in self.rows():
+            table.add_row(*row)
+        Console().print(table)
 
 
 def in_turn(

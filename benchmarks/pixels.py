@@ -137,9 +137,7 @@ def main() -> None:
     """`python -m benchmarks.pixels FOLDER [WIDTH HEIGHT]`: a folder's photographs."""
     folder, *size = sys.argv[1:]
     measured = measure_photographs(Path(folder), *map(int, size))
-    print(measured.title)
-    for row in measured.rows():
-        print(*row, sep="\t")
+    measured.show()
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.interleaved import Measured
 from inceptions.deploy.agreement import agreement
@@ -69,12 +67,7 @@ def main() -> int:
     """Measure what the arguments name, and print it."""
     engine, network, batch, precision, *rounds = sys.argv[1:]
     measured = measure(engine, network, int(batch), precision, *map(int, rounds))  # type: ignore[arg-type]
-    table = Table(title=measured.title, caption=measured.note)
-    for heading in ("what", "images/s", "ratio", "least", "most"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
-    for row in measured.rows():
-        table.add_row(*row)
-    Console().print(table)
+    measured.show()
     return 0
 
 

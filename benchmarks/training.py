@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -231,12 +229,7 @@ def main() -> int:
         return 0
     for network in chosen.networks or NETWORKS:
         found = measured(network, rounds=chosen.rounds, cpu_time=chosen.cpu_time)
-        table = Table(title=found.title, caption=found.note)
-        for heading in ("what", "images/s", "ratio", "least", "most"):
-            table.add_column(heading, justify="left" if heading == "what" else "right")
-        for row in found.rows():
-            table.add_row(*row)
-        Console().print(table)
+        found.show()
     return 0
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_networks import lively
 
 from inceptions.architecture.nodes import Chain, Dropout
 from inceptions.data import normalise
@@ -17,22 +18,14 @@ from inceptions.deploy.graph import Affine, Channels, inputs
 from inceptions.deploy.lower import lower
 from inceptions.deploy.shapes import shapes
 from inceptions.errors import UsageError
-from inceptions.network import Network, create_model, list_models
+from inceptions.network import Network, list_models
 from inceptions.weights import Preprocess
 
 
 @cache
 def built(name: str, until: str | None = None) -> Network:
     """A small network whose batch norms do something."""
-    model = create_model(name, num_classes=5, seed=3, width=0.05, depth=0.1, aux=True, until=until).eval()
-    generator = torch.Generator().manual_seed(4)
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
-                module.running_mean.normal_(0, 0.2, generator=generator)
-                module.running_var.uniform_(0.5, 2, generator=generator)
-                module.bias.normal_(0, 0.2, generator=generator)
-    return model
+    return lively(name, aux=True, until=until)
 
 
 def noise(model: Network, more: tuple[int, int] = (2, 13)) -> torch.Tensor:

@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from small_networks import lively
 
 from inceptions.deploy.engines import onnxruntime as with_onnxruntime
 from inceptions.deploy.engines import openvino as with_openvino
@@ -19,13 +20,7 @@ from inceptions.weights import Preprocess
 
 
 def built(name: str) -> Network:
-    model = create_model(name, num_classes=5, seed=3, width=0.125, depth=0.1).eval()
-    generator = torch.Generator().manual_seed(4)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.2, generator=generator)
-            module.running_var.uniform_(0.5, 2, generator=generator)
-    return model
+    return lively(name, width=0.125)
 
 
 def near(found: np.ndarray, wanted: np.ndarray) -> bool:

@@ -54,12 +54,21 @@ def _mallopt(what: int, value: int) -> None:
         mallopt(what, value)
 
 
-def matrix_units() -> bool:
-    """Whether the processor multiplies matrices in bf16 as a whole (AMX), not only vectors."""
+def instructions() -> frozenset[str]:
+    """The processor's sets of instructions, as torch names them; none where a release of torch cannot be asked yet."""
     import torch
 
-    able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return able.get("amx_bf16") is True
+    return frozenset(name for name, there in getattr(torch.cpu, "get_capabilities", dict)().items() if there is True)
+
+
+def matrix_units() -> bool:
+    """Whether the processor multiplies matrices in bf16 as a whole (AMX), not only vectors."""
+    return "amx_bf16" in instructions()
+
+
+def fast_bf16() -> bool:
+    """Whether the processor multiplies in bf16."""
+    return not instructions().isdisjoint({"amx_bf16", "avx512_bf16"})
 
 
 def processor() -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from accelerate import Accelerator
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from inceptions.errors import MachineError, UsageError, unknown
 from inceptions.network.device import choose_device as choose_device
-from inceptions.network.hardware import keep_memory
+from inceptions.network.hardware import fast_bf16, keep_memory
 
 Precision = Literal["fp32", "bf16", "fp16"]
 PRECISIONS = ("auto", *get_args(Precision))
@@ -50,9 +50,7 @@ def _fast_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        # Releases of torch that cannot be asked yet get the precision that is safe everywhere.
-        has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-        return bool(has.get("amx_bf16") or has.get("avx512_bf16"))
+        return fast_bf16()
     return False
 
 

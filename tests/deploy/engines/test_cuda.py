@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from no_gpu import Processor
 from random_graphs import images_for, random_graph
+from small_networks import lively
 from torch import Tensor
 
 from inceptions.deploy.agreement import agreement
@@ -37,13 +38,7 @@ with_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NV
 
 @cache
 def lowered(name: str, *, pixels: bool = False) -> Graph:
-    model = create_model(name, num_classes=5, seed=3, width=0.05, depth=0.1, aux=True).eval()
-    generator = torch.Generator().manual_seed(4)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.2, generator=generator)
-            module.running_var.uniform_(0.5, 2, generator=generator)
-            torch.nn.init.normal_(module.bias, 0, 0.2, generator=generator)
+    model = lively(name, aux=True)
     side = model.minimum_size + 3
     preprocess = Preprocess(size=(side, side), resize_to=side) if pixels else None
     heads = [head.name for head in model.architecture.heads]

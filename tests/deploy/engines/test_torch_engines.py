@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import images_for, random_graph
+from small_networks import lively
 from torch.nn import functional
 
 from inceptions.deploy.agreement import EXACT, agreement
@@ -35,13 +36,7 @@ def expected(graph: Graph, images: np.ndarray) -> dict[str, np.ndarray]:
 
 @cache
 def lowered(name: str) -> Graph:
-    model = create_model(name, num_classes=5, seed=3, width=0.05, depth=0.1, aux=True).eval()
-    generator = torch.Generator().manual_seed(4)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.2, generator=generator)
-            module.running_var.uniform_(0.5, 2, generator=generator)
-            torch.nn.init.normal_(module.bias, 0, 0.2, generator=generator)
+    model = lively(name, aux=True)
     least = model.minimum_size
     return lower(model, size=(least + 3, least + 10), heads=[head.name for head in model.architecture.heads])
 

@@ -6,10 +6,10 @@ from functools import cache
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import images_for, random_graph
+from small_networks import lively
 
 from inceptions.deploy.agreement import EXACT, same
 from inceptions.deploy.graph import (
@@ -51,13 +51,7 @@ def well_formed(graph: Graph) -> None:
 @cache
 def lowered(name: str, *, heads: bool = False) -> Graph:
     """A small network with batch norms that do something, and its images a little larger than it needs."""
-    model = create_model(name, num_classes=5, seed=3, width=0.05, depth=0.1, aux=heads or None).eval()
-    generator = torch.Generator().manual_seed(4)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.2, generator=generator)
-            module.running_var.uniform_(0.5, 2, generator=generator)
-            torch.nn.init.normal_(module.bias, 0, 0.2, generator=generator)
+    model = lively(name, aux=heads or None)
     least = model.minimum_size
     names = [head.name for head in model.architecture.heads] if heads else ["main"]
     return lower(model, size=(least + 3, least + 10), heads=names)

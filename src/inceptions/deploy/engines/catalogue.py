@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 
 from inceptions.deploy.engines.engine import Engine, Precision
 from inceptions.deploy.graph import Graph
 from inceptions.errors import MachineError, UsageError, unknown
+from inceptions.network.hardware import fast_bf16
 
 EngineName = Literal["cuda", "openvino", "eager", "onnxruntime", "compiled", "cuda-compiled"]
 NAMES: tuple[EngineName, ...] = ("cuda", "openvino", "eager", "onnxruntime", "compiled", "cuda-compiled")
@@ -58,8 +58,7 @@ def precisions(name: EngineName) -> list[Precision]:
 
             return cuda.precisions()
         case _:
-            has: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-            return ["bf16", "float32"] if has.get("amx_bf16") or has.get("avx512_bf16") else ["float32"]
+            return ["bf16", "float32"] if fast_bf16() else ["float32"]
 
 
 def make(

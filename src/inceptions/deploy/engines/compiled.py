@@ -30,7 +30,7 @@ from inceptions.deploy.fingerprint import fingerprint
 from inceptions.deploy.graph import Array, Graph
 from inceptions.errors import MachineError, UsageError
 from inceptions.files import explained, replacing
-from inceptions.network.hardware import keep_memory
+from inceptions.network.hardware import instructions, keep_memory
 
 ENDING = ".pt2"
 # A batch that is so full is filled up with blank images: the engine eager takes about a quarter longer for each.
@@ -114,8 +114,7 @@ def engine(
 
 def _key(graph: Graph, precision: Precision, batch: int) -> str:
     """What the compiled code depends on. Code for one processor may not run on another."""
-    able = sorted(name for name, there in getattr(torch.cpu, "get_capabilities", dict)().items() if there is True)
-    parts = (fingerprint(graph), precision, batch, torch.__version__, able, sorted(SETTINGS.items()))
+    parts = (fingerprint(graph), precision, batch, torch.__version__, sorted(instructions()), sorted(SETTINGS.items()))
     return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 

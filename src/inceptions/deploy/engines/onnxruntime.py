@@ -25,7 +25,7 @@ def engine(
     """Make a graph ready to run on the CPU.
 
     Args:
-        source: a graph, whose weights are read where they are; the content of an ONNX file; or the file.
+        source: a graph, whose weights are read from where they are; the content of an ONNX file; or the file.
         precision: float32; or what the file was made in, which its content decides: fp16 or int8. It knows no bf16 on a CPU.
         batch: how many images come at once, as a rule; it prepares for all numbers alike.
         threads: as many as the machine has cores if None.
@@ -61,7 +61,7 @@ def _session(source: bytes | Path, options: Any) -> Any:
 
 
 def _of_graph(graph: Graph, options: Any) -> Any:
-    """A session that reads the weights where the graph has them, and has no copy but those that it makes for itself."""
+    """A session made of the weights where the graph has them, without a copy on the way; it keeps what it makes of them."""
     from inceptions.network.hardware import give_back  # beside torch, which files do without
 
     runtime, onnx = needed("onnxruntime", EXTRA), needed("onnx", "onnx")
