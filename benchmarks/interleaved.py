@@ -1,7 +1,8 @@
-"""A against B in turn, so that a machine whose speed drifts drifts for both."""
+"""A against B in turn, so that a machine whose speed drifts drifts for both; who is first changes from round to round."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -41,10 +42,12 @@ def in_turn(
 ) -> Measured:
     """Call each system once a round; `images` is how many one call handles."""
     measured = Measured(title, note, {name: [] for name in systems})
+    order, chance = list(systems), random.Random(0)
     for i in range(rounds + warmup):
-        for name, call in systems.items():
+        chance.shuffle(order)
+        for name in order:
             start = time.perf_counter()
-            call()
+            systems[name]()
             seconds = time.perf_counter() - start
             if i >= warmup:
                 measured.rates[name].append(images / seconds)

@@ -40,6 +40,23 @@ def test_any_number_of_images_in_their_order(graph: Graph, batch: int, threads: 
         assert np.abs(engine.run(x)["main"] - wanted).max() <= 1e-5 * np.abs(wanted).max()
 
 
+@pytest.mark.parametrize(
+    ("images", "sizes"), [(1, [1]), (2, [1, 1]), (5, [3, 2]), (16, [8, 8]), (17, [5, 4, 4, 4]), (24, [6, 6, 6, 6])]
+)
+def test_all_threads_get_as_much_to_do(graph: Graph, images: int, sizes: list[int]) -> None:
+    assert openvino.engine(graph, batch=16, threads=2)._sizes(images) == sizes
+
+
+def test_what_the_usual_batch_does_not_need_is_compiled_once_it_is(graph: Graph) -> None:
+    engine = openvino.engine(graph, batch=16, threads=2)
+    engine.run(some(16))
+    engine.run(some(48))  # six requests of the same eight
+    assert [*engine._requests] == [8]
+    engine.run(some(17))
+    engine.run(some(3))
+    assert [*engine._requests] == [8, None]
+
+
 @pytest.mark.parametrize("engine", [openvino.engine, onnxruntime.engine])
 def test_callers_may_be_several_and_their_images_in_any_layout(graph: Graph, engine: object) -> None:
     ready = engine(graph, batch=4, threads=1)
@@ -117,7 +134,7 @@ def test_a_missing_package_is_one_line(module: object, package: str, graph: Grap
 @pytest.mark.parametrize(("side", "precision", "images"), [(56, "float32", 8), (320, "float32", 4), (320, "int8", 8)])
 def test_images_whose_maps_fill_the_caches_are_computed_few_at_a_time(side: int, precision: str, images: int) -> None:
     graph = lower(create_model("plain_cnn", num_classes=4, width=0.25, seed=0).eval(), size=(side, side))
-    assert openvino._piece(openvino.read_model(graph), precision) == images
+    assert openvino._most(openvino.read_model(graph), precision) == images
 
 
 def test_openvino_may_be_needed_first_by_several_threads() -> None:
