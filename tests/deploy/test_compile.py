@@ -54,6 +54,24 @@ def close(found: Any, expected: torch.Tensor, limit: float = 1e-4) -> bool:
     return float((torch.as_tensor(found) - expected).abs().max()) <= limit * float(expected.abs().max())
 
 
+def test_answers_are_compared_in_batches_as_they_will_come() -> None:
+    class Mean:
+        name, precision = "mean", "float32"
+
+        def __init__(self) -> None:
+            self.sizes: list[int] = []
+
+        def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+            self.sizes.append(len(images))
+            return {"main": images.mean((1, 2, 3), keepdims=True)[:, :, 0, 0]}
+
+    images = np.random.default_rng(0).normal(size=(7, 3, 4, 4)).astype(np.float32)
+    for batch, sizes in ((1, [1] * 7), (3, [3, 3, 3]), (16, [16])):
+        engine = Mean()
+        assert np.array_equal(choosing.asked(engine, images, batch)["main"], engine.run(images)["main"])
+        assert engine.sizes[:-1] == sizes
+
+
 def test_answers_for_tensors_and_for_pixels(model: Network) -> None:
     made = compile(model, precision="float32", preprocess=PREPROCESS)
     assert model.training

@@ -126,7 +126,7 @@ def choose(
                 seen.append(_refused(one, str(error)))
         rates = measured(engines, repeated(images, batch))
         for one in sorted(engines, key=lambda one: -rates[one]):
-            found = agreement(expected, engines[one].run(images))
+            found = agreement(expected, asked(engines[one], images, batch))
             refused = found.fault(one.precision, meaningful=meaningful)
             seen.append(
                 Judged(
@@ -178,8 +178,16 @@ def measured(engines: dict[Candidate, Engine], images: Images) -> dict[Candidate
     return {one: len(images) / median(times) for one, times in seconds.items()}
 
 
+def asked(engine: Engine, images: Images, batch: int) -> dict[str, Array]:
+    """An engine's answers, in batches as it will usually get them: others may take it another way, and more memory."""
+    parts = [engine.run(repeated(images[start : start + batch], batch)) for start in range(0, len(images), batch)]
+    return {head: np.concatenate([part[head] for part in parts])[: len(images)] for head in parts[0]}
+
+
 def repeated(images: Images, number: int) -> Images:
     """That many images, the same again if there are fewer."""
+    if len(images) == number:
+        return images
     return images[np.arange(number) % len(images)]
 
 

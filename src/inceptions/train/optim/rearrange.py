@@ -6,6 +6,8 @@
 * Branches are rectified when they are joined. What autograd keeps of a ReLU is its output: now that is the joined map, which
   the next layer keeps anyway, and no longer each branch's as well.
 * The gradient of an average of stride 1 is an average of the gradient, and needs no map to be kept.
+* 1×1 convolutions of a module that read the same map are one: its gradient is computed once, and not one a branch to be added
+  up. Where each has few filters on large maps that takes a quarter less time, elsewhere none.
 
 Evaluation, and layers in evaluation mode, compute as ever.
 """
@@ -19,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, conv2d
 
 from inceptions.network import Network
 from inceptions.network.layers import Branches, ConvUnit, Pooling, Sequence
@@ -33,6 +35,13 @@ def rearrange(network: Network) -> None:
     Copies of the network that are made later would still train the layers of this one: make them before.
     """
     late: set[nn.Module] = set()
+    grouped: set[nn.Module] = set()
+    for layer in network.modules():
+        if isinstance(layer, Branches) and len(first := _first(layer)) > 1 and grouped.isdisjoint(first):
+            grouped.update(first)
+            together = _Together(first)
+            for unit in first:
+                unit.conv.forward = partial(together.of, unit, unit.conv.forward)  # type: ignore[method-assign]
     for layer in network.modules():  # outer ones before those inside them
         forward = layer.forward
         match layer:
@@ -59,6 +68,20 @@ def _ends(layer: nn.Module | None) -> list[ConvUnit]:
         case Branches():
             ends = [_ends(branch) for branch in layer.children()]
             return [unit for units in ends for unit in units] if all(ends) else []
+    return []
+
+
+def _first(layer: nn.Module) -> list[ConvUnit]:
+    """The 1×1 convolutions that read a module's input, or that will once an average comes behind them."""
+    match layer:
+        case ConvUnit() if (layer.node.window, layer.node.stride, layer.node.has_bias) == ((1, 1), 1, False):
+            return [layer]
+        case Sequence() if (pair := _average_and_projection(layer)) is not None:
+            return [pair[1]]
+        case Sequence():
+            return _first(next(layer.children()))
+        case Branches():
+            return [unit for branch in layer.children() for unit in _first(branch)]
     return []
 
 
@@ -109,6 +132,42 @@ def _average(pool: Pooling, plain: Forward, x: Tensor) -> Tensor:
         return plain(x)
     averaged: Tensor = _Average.apply(x, pool.node.kernel, pool.padding, pool.node.count_padding)
     return averaged
+
+
+class _Together:
+    """Convolutions of the same map as one: whoever asks first has it computed for all."""
+
+    def __init__(self, units: list[ConvUnit]) -> None:
+        self._units = units
+        self._x: Tensor | None = None
+        self._parts: dict[ConvUnit, Tensor] = {}
+
+    def of(self, unit: ConvUnit, plain: Forward, x: Tensor) -> Tensor:
+        """What a unit's convolution makes of a map."""
+        if not unit.training:
+            return plain(x)
+        if x is not self._x or unit not in self._parts:
+            filters = [each.node.filters for each in self._units]
+            joined = conv2d(x, torch.cat([each.conv.weight for each in self._units]))
+            self._x, self._parts = x, dict(zip(self._units, _Split.apply(joined, filters), strict=True))
+        part = self._parts.pop(unit)
+        if not self._parts:
+            self._x = None
+        return part
+
+
+class _Split(torch.autograd.Function):
+    """A map's channels in parts that lie by themselves, as batch norm wants them."""
+
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor, channels: list[int]) -> tuple[Tensor, ...]:
+        laid = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+        return tuple(part.contiguous(memory_format=laid) for part in torch.split(x, channels, 1))
+
+    @staticmethod
+    @once_differentiable
+    def backward(_ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return torch.cat(gradients, 1), None
 
 
 class _Join(torch.autograd.Function):
