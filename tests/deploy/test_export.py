@@ -18,9 +18,12 @@ from inceptions.cli import execute
 from inceptions.data.showing import showing
 from inceptions.deploy.about import About
 from inceptions.deploy.agreement import TOP1, Agreement
+from inceptions.deploy.engines import openvino
 from inceptions.deploy.export import export, formats, parity
 from inceptions.deploy.export.exporting import default_output
 from inceptions.deploy.exported import entering, open_exported
+from inceptions.deploy.graph import Conv, Dense
+from inceptions.deploy.lower import lower
 from inceptions.deploy.onnx_metadata import read_metadata
 from inceptions.deploy.quantise import quantise
 from inceptions.errors import DataError, MachineError, UsageError, WeightsError
@@ -103,6 +106,23 @@ def test_weights_of_ours(precision: str, weights: Path, pixels: np.ndarray, tmp_
     exact, found = wanted(weights, pixels), wanted(output, pixels)
     assert np.abs(found - exact).max() <= (0 if precision == "float32" else 0.1) * np.abs(exact).max()
     assert (output.stat().st_size < 0.6 * weights.stat().st_size) == (precision == "bf16")
+
+
+def test_openvino_in_bf16_holds_what_the_processor_would_round_to(weights: Path, tmp_path: Path) -> None:
+    graph = lower(load_model(weights)[0].eval())
+    held = openvino.read_model(graph)
+    openvino.hold_bf16(held)
+    rounded = {
+        node.get_friendly_name(): node.input_value(1).get_node().input_value(0).get_node()
+        for node in held.get_ordered_ops()
+        if node.get_type_name() in ("Convolution", "MatMul")
+    }
+    layers = [op for op in graph.ops if isinstance(op, Conv | Dense)]
+    assert len(rounded) == len(layers) > 20
+    for op, constant in zip(layers, rounded.values(), strict=True):
+        assert str(constant.get_element_type()) == "<Type: 'bfloat16'>"
+        expected = torch.from_numpy(np.ascontiguousarray(op.weight)).to(torch.bfloat16).view(torch.int16).numpy()
+        assert np.array_equal(constant.data.view(np.int16).ravel(), expected.ravel())
 
 
 @pytest.mark.parametrize(
