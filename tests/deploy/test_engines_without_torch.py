@@ -131,7 +131,10 @@ def test_a_missing_package_is_one_line(module: object, package: str, graph: Grap
     openvino._core.cache_clear()
 
 
-@pytest.mark.parametrize(("side", "precision", "images"), [(56, "float32", 8), (320, "float32", 4), (320, "int8", 8)])
+@pytest.mark.parametrize(
+    ("side", "precision", "images"),
+    [(56, "float32", 8), (200, "float32", 4), (320, "float32", 2), (640, "float32", 2), (320, "int8", 8)],
+)
 def test_images_whose_maps_fill_the_caches_are_computed_few_at_a_time(side: int, precision: str, images: int) -> None:
     graph = lower(create_model("plain_cnn", num_classes=4, width=0.25, seed=0).eval(), size=(side, side))
     assert openvino._most(openvino.read_model(graph), precision) == images

@@ -35,13 +35,14 @@ CONVERTER = "openvino.tools.ovc"
 CAPABILITIES: dict[Precision, str] = {"float32": "FP32", "bf16": "BF16", "fp16": "FP16", "int8": "INT8"}
 HINTS: dict[Precision, str] = {"float32": "f32", "bf16": "bf16", "fp16": "f16"}
 
-FEW, MANY = 4, 8
-"""Images that a request has at most, as their maps are large or small."""
+FEWEST, MOST = 2, 8
+"""Images that a request may have, as their maps are large or small."""
 
 BYTES: dict[Precision, int] = {"float32": 4, "bf16": 2, "fp16": 2, "int8": 1}
 CACHED = 7e6
-"""Bytes that the largest maps of a request may take together. Measured on caches of 32 MiB for two cores: eight images of 224
-pixels (GoogLeNet) or of 299 (Inception-v3) are 2 % slower together than four, and eight of 160 pixels 2 to 6 % faster."""
+"""Bytes that the largest maps of a request may take together. Measured with caches of 32 MiB for two cores, in bf16: two images of
+299 pixels at a time are 0.2 to 1.4 % faster than four (Inception-v3, v4, Inception-ResNet-v2) and 3 % faster than one, four of
+224 (GoogLeNet) 2 % faster than two or eight, and eight of 160 faster than four by 2 to 6 %."""
 
 
 def precisions() -> list[Precision]:
@@ -279,7 +280,10 @@ def _most(model: Model, precision: Precision) -> int:
             _, *sides = shape
             if all(side.is_static for side in sides):
                 largest = max(largest, math.prod(side.get_length() for side in sides))
-    return MANY if largest * BYTES[precision] * MANY <= CACHED else FEW
+    images = MOST
+    while images > FEWEST and images * largest * BYTES[precision] > CACHED:
+        images //= 2
+    return images
 
 
 def _writable(folder: Path) -> bool:
