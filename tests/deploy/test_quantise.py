@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +55,23 @@ def test_agrees_with_float32_on_images_it_was_not_calibrated_with(engine: str) -
     coarse = room_of.engine(made.content, precision="int8", threads=1).run(images)["main"]
     exact = room_of.engine(graph, threads=1).run(images)["main"]
     assert 1e-4 < np.abs(coarse - exact).max() / np.abs(exact).max() < 0.5
+
+
+def test_nncf_takes_the_mean_error_off_the_biases() -> None:
+    graph, images = network(), photographs(40)
+    plain = openvino.read_model(graph)
+    openvino.fold_constants(plain)
+    made = quantise(graph, images, threads=1).content
+    before, after = ([*biases(model).values()] for model in (plain, made))
+    assert len(before) == len(after) > 3
+    assert any(not np.allclose(one, other, rtol=1e-4) for one, other in zip(before, after, strict=True))
+
+
+def biases(model: Any) -> dict[str, np.ndarray]:
+    """What is added to each convolution, by its name."""
+    added = [node for node in model.get_ordered_ops() if node.get_type_name() == "Add"]
+    constants = {node.get_friendly_name(): node.input_value(1).get_node() for node in added}
+    return {name: one.data.ravel() for name, one in constants.items() if one.get_type_name() == "Constant"}
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])

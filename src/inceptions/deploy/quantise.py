@@ -198,11 +198,7 @@ def _with_nncf(graph: Graph, images: Images, kept: tuple[str, ...]) -> Content:
     nncf = quiet_nncf()
     ranges = needed("nncf.quantization.range_estimator", openvino.EXTRA).RangeEstimatorParametersSet
     model = openvino.read_model(graph)
-    # What reads ONNX computes the shape of a bias as it goes. Written down, NNCF sees a bias, and takes the mean error off it.
-    passes = needed("openvino.passes", openvino.EXTRA)
-    plain = passes.Manager()
-    plain.register_pass(passes.ConstantFolding())
-    plain.run_passes(model)
+    openvino.fold_constants(model)  # then NNCF sees the biases, and takes the mean error off them
     stay = [node.get_friendly_name() for layer, node in _nodes(model).items() if layer in kept]
     with silence():
         quantised: Content = nncf.quantize(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from inceptions.network import Network, create_model
-from inceptions.network.layers import Pooling
+from inceptions.network.layers import Branches, Pooling
+from inceptions.train.optim import rearrange as room
 from inceptions.train.optim.rearrange import rearrange
 
 # Averages that count the border and averages that do not, maxima, nested branches, residuals, a bias instead of batch norm.
@@ -107,6 +112,57 @@ def test_fewer_channels_are_averaged() -> None:
     assert len(seen) == 9
     # As many as the projection makes, of up to 2,048 at full width that come in.
     assert max(seen) == round(192 * 0.1)
+
+
+def test_first_convolutions_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    filters: list[int] = []
+    convolved = functional.conv2d
+
+    def counted(x: Tensor, weight: Tensor, *rest: Any) -> Tensor:
+        filters.append(len(weight))
+        return convolved(x, weight, *rest)
+
+    network = small("inception_v3")
+    monkeypatch.setattr(room, "conv2d", counted)
+    rearrange(network)
+    network.train()(images(network))
+    modules = [layer for layer in network.modules() if isinstance(layer, Branches)]
+    together = [layer.forward for layer in modules if isinstance(layer.forward, room._Together)]
+    assert filters == [sum(unit.node.filters for unit in one._units) for one in together]
+    assert len(together) >= 4
+
+
+@pytest.mark.parametrize("part", ["first", "last"])
+def test_layers_in_evaluation_compute_for_themselves(part: str) -> None:
+    plain, rearranged = small("inception_v3"), small("inception_v3")
+    rearrange(rearranged)
+    for network in (plain, rearranged):
+        for layer in network.modules():
+            if isinstance(layer, Branches):
+                [*layer.children()][0 if part == "first" else -1].eval()
+    x = images(plain)
+    expected, found = train_once(plain, x), train_once(rearranged, x)
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-7, atol=1e-12, msg=key)
+
+
+def test_a_pass_that_fails_leaves_nothing_behind() -> None:
+    network = small("inception_v3")
+    rearrange(network)
+    layer = [layer for layer in network.modules() if isinstance(layer, Branches)][1]
+    seen: list[weakref.ref[Tensor]] = []
+
+    def failing(_module: nn.Module, given: tuple[Tensor, ...], _out: Tensor) -> None:
+        seen.append(weakref.ref(given[0]))
+        raise RuntimeError("out of memory")
+
+    handle = next(one for one in layer.modules() if isinstance(one, nn.BatchNorm2d)).register_forward_hook(failing)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        network(images(network))
+    handle.remove()
+    gc.collect()
+    assert [one() for one in seen] == [None]
+    copy.deepcopy(network)
 
 
 def test_a_copy_trains_itself() -> None:

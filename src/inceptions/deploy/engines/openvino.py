@@ -40,9 +40,9 @@ FEWEST, MOST = 2, 8
 
 BYTES: dict[Precision, int] = {"float32": 4, "bf16": 2, "fp16": 2, "int8": 1}
 CACHED = 7e6
-"""Bytes that the largest maps of a request may take together. Measured with caches of 32 MiB for two cores, in bf16: two images of
-299 pixels at a time are 0.2 to 1.4 % faster than four (Inception-v3, v4, Inception-ResNet-v2) and 3 % faster than one, four of
-224 (GoogLeNet) 2 % faster than two or eight, and eight of 160 faster than four by 2 to 6 %."""
+"""Bytes that the largest maps of a request may take together. Measured with caches of 32 MiB for two cores, in bf16: two images
+of 299 pixels at a time are 0.2 to 1.4 % faster than four (Inception-v3, v4, Inception-ResNet-v2) and 3 % faster than one, four
+of 224 (GoogLeNet) 2 % faster than two or eight, and eight of 160 faster than four by 2 to 6 %."""
 
 
 def precisions() -> list[Precision]:
@@ -61,8 +61,8 @@ def engine(
     """Make a graph ready to run on the CPU.
 
     Args:
-        source: a graph, whose weights are read where they are; or a model of OpenVINO's, the content of an ONNX file, or a file
-            of either kind.
+        source: a graph, whose weights are read where they are, and must not change; or a model of OpenVINO's, the content of an
+            ONNX file, or a file of either kind.
         precision: what convolutions compute in. "int8" says that `source` is quantised; what is not, computes in bf16 where the
             machine has it.
         batch: how many images come at once, as a rule. Alone, an image is computed by all threads together. Of several, each
@@ -140,10 +140,19 @@ def note(model: Model, entries: Mapping[str, str]) -> None:
         model.set_rt_info(text, [key])
 
 
+def fold_constants(model: Model) -> None:
+    """Write down what does not depend on the images. What reads ONNX computes the shapes of biases and of groups as it goes."""
+    passes = needed("openvino.passes", EXTRA)
+    folding = passes.Manager()
+    folding.register_pass(passes.ConstantFolding())
+    folding.run_passes(model)
+
+
 def hold_bf16(model: Model) -> None:
     """Let a model hold the weights that multiply as the processor rounds them in bf16, in half the bytes."""
     library = _library()
     opset, bf16 = library.opset15, library.Type.bf16
+    fold_constants(model)
     for node in model.get_ordered_ops():
         if node.get_type_name() in ("Convolution", "GroupConvolution", "MatMul"):
             held = node.input_value(1)
@@ -159,7 +168,8 @@ class _OpenVino:
     """Compiled models and one request a stream of each.
 
     A number of images that is known beforehand saves GoogLeNet 3 % of its time, BN-Inception 2 %, and one image by itself up to
-    7 %. So the model is compiled for requests as the usual batch makes them, and for any number of images once others come.
+    7 %. So the model is compiled for the requests of the usual batch if these are alike. Once others come it is compiled again,
+    for any number of images: that takes 0.2 s and the weights in their precision once more (Inception-v3 in bf16: 72 MiB).
     """
 
     name = "openvino"
@@ -214,11 +224,9 @@ class _OpenVino:
         """One a stream: of the model for the usual size, or of that for any."""
         size = self._usual if {*sizes} == {self._usual} else None
         if size not in self._requests:
-            model = self._model
-            if size is not None:
-                model = model.clone()
-                model.reshape([size, *list(model.inputs[0].partial_shape)[1:]])
+            model = self._model.clone()
             try:
+                model.reshape([size or -1, *list(model.inputs[0].partial_shape)[1:]])
                 compiled = _core().compile_model(model, "CPU", self._settings)
             except RuntimeError as error:
                 raise MachineError(f"OpenVINO cannot prepare this network: {first_line(error)}.") from error

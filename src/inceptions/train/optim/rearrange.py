@@ -30,18 +30,8 @@ Forward = Callable[[Tensor], Tensor]
 
 
 def rearrange(network: Network) -> None:
-    """Let a network compute like this in training mode. Its parameters, its buffers and their names stay what they are.
-
-    Copies of the network that are made later would still train the layers of this one: make them before.
-    """
+    """Let a network compute like this in training mode. Its parameters, its buffers and their names stay what they are."""
     late: set[nn.Module] = set()
-    grouped: set[nn.Module] = set()
-    for layer in network.modules():
-        if isinstance(layer, Branches) and len(first := _first(layer)) > 1 and grouped.isdisjoint(first):
-            grouped.update(first)
-            together = _Together(first)
-            for unit in first:
-                unit.conv.forward = partial(together.of, unit, unit.conv.forward)  # type: ignore[method-assign]
     for layer in network.modules():  # outer ones before those inside them
         forward = layer.forward
         match layer:
@@ -56,6 +46,11 @@ def rearrange(network: Network) -> None:
                 layer.forward = partial(_unpooled, layer, forward)  # type: ignore[method-assign]
             case Pooling() if _keeps_size(layer):
                 layer.forward = partial(_average, layer, forward)  # type: ignore[method-assign]
+    grouped: set[nn.Module] = set()
+    for layer in network.modules():
+        if isinstance(layer, Branches) and len(first := _first(layer)) > 1 and grouped.isdisjoint(first):
+            grouped.update(first)
+            layer.forward = _Together(first, layer.forward)  # type: ignore[method-assign]
 
 
 def _ends(layer: nn.Module | None) -> list[ConvUnit]:
@@ -135,25 +130,30 @@ def _average(pool: Pooling, plain: Forward, x: Tensor) -> Tensor:
 
 
 class _Together:
-    """Convolutions of the same map as one: whoever asks first has it computed for all."""
+    """A module whose first convolutions, those of one map, are computed as one before its branches ask for them."""
 
-    def __init__(self, units: list[ConvUnit]) -> None:
+    def __init__(self, units: list[ConvUnit], forward: Forward) -> None:
         self._units = units
-        self._x: Tensor | None = None
+        self._forward = forward
         self._parts: dict[ConvUnit, Tensor] = {}
+        for unit in units:
+            unit.conv.forward = partial(self._of, unit, unit.conv.forward)  # type: ignore[method-assign]
 
-    def of(self, unit: ConvUnit, plain: Forward, x: Tensor) -> Tensor:
-        """What a unit's convolution makes of a map."""
-        if not unit.training:
-            return plain(x)
-        if x is not self._x or unit not in self._parts:
-            filters = [each.node.filters for each in self._units]
-            joined = conv2d(x, torch.cat([each.conv.weight for each in self._units]))
-            self._x, self._parts = x, dict(zip(self._units, _Split.apply(joined, filters), strict=True))
-        part = self._parts.pop(unit)
-        if not self._parts:
-            self._x = None
-        return part
+    def __call__(self, x: Tensor) -> Tensor:
+        """What the module makes of a map. Nothing of it is held behind the call, however that ends."""
+        units = [unit for unit in self._units if unit.training]
+        try:
+            if len(units) > 1:
+                weight = torch.cat([unit.conv.weight for unit in units])
+                parts = _Split.apply(conv2d(x, weight), [unit.node.filters for unit in units])
+                self._parts = dict(zip(units, parts, strict=True))
+                del parts  # a branch lets go of its own as soon as it can
+            return self._forward(x)
+        finally:
+            self._parts = {}
+
+    def _of(self, unit: ConvUnit, plain: Forward, x: Tensor) -> Tensor:
+        return self._parts.pop(unit) if unit in self._parts else plain(x)
 
 
 class _Split(torch.autograd.Function):
