@@ -95,8 +95,9 @@ def test_it_learns(tmp_path) -> None:
         train=digits.train.subset([i for i, label in enumerate(digits.train.labels) if label < 2][:96]),
         validation=digits.validation.subset([i for i, label in enumerate(digits.validation.labels) if label < 2][:40]),
     )
+    # Of eight seeds each, in two orders of rounding, the worst reaches 0.875 after six epochs and 0.95 after eight.
     recipe = replace(
-        victim.RECIPE, epochs=6, start_size=None, ema=None, optim=Optim(lr=5e-3), schedule=Schedule(warmup_epochs=1)
+        victim.RECIPE, epochs=8, start_size=None, ema=None, optim=Optim(lr=5e-3), schedule=Schedule(warmup_epochs=1)
     )
     outcome = loop_train(splits, recipe, tmp_path / "run")
     assert outcome.accuracy >= 0.9
