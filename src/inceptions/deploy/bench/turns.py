@@ -1,7 +1,6 @@
 """One system after the other, round by round, so that a machine whose speed drifts drifts for all of them.
 
-Each round has an order of its own: behind a system that leaves half of the processor idle others are faster by a hundredth or
-two, and none shall always come there.
+Each round has an order of its own: whom a system comes behind changes its speed by a hundredth or two.
 """
 
 from __future__ import annotations
